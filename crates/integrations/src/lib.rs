@@ -1,0 +1,1 @@
+//! The definitions that ship with the program, as texts.

@@ -1,0 +1,4 @@
+//! PostgreSQL back end.
+/// The PostgreSQL store.
+#[derive(Clone)]
+pub struct PostgresStore {}

@@ -1,0 +1,4 @@
+//! SQLite back end.
+/// The SQLite store.
+#[derive(Clone)]
+pub struct SqliteStore {}

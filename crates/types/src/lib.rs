@@ -1,0 +1,13 @@
+//! Types that two or more crates share: typed ids, the clock, rate limits and problems.
+//!
+//! No I/O and no async here. Wire shapes that only the HTTP API knows live in `api`; rows live in `store-model`.
+
+pub mod clock;
+pub mod id;
+pub mod problem;
+pub mod rate_limit;
+
+pub use clock::{Clock, Timestamp};
+pub use id::{AccountId, AuditId, EnvironmentId, IdSource, RequestId, TokenId};
+pub use problem::{Code, FieldError, NextCall, Origin, Problem, UpstreamExcerpt};
+pub use rate_limit::{RateLimits, RatePolicy};
