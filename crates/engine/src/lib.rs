@@ -2,6 +2,9 @@
 //!
 //! No storage and no policy. What a vendor does differently stands in the [`Plan`], never here.
 
+pub mod json;
+pub mod rate_limit;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,1 @@
+//! Reads JSON in place: one pass over the bytes, no tree.
