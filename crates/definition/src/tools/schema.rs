@@ -1,0 +1,243 @@
+//! The schemas of a tool: one flat, closed object for the input, and what comes back.
+
+use serde_json::{Map, Value, json};
+
+use crate::plan::{Argument, ArgumentPlace, IdRule};
+
+/// Largest `limit` that a list accepts, in records.
+pub const LIST_LIMIT_MAX: u64 = 10_000;
+
+/// Deepest nesting that is looked at when references are rewritten; deeper parts are left as they are.
+const SCHEMA_DEPTH_MAX: usize = 64;
+
+/// The `id` argument: required, with the resource's pattern and its words.
+pub fn id_argument(rule: &IdRule) -> Argument {
+    let mut schema = Map::new();
+    schema.insert("type".into(), "string".into());
+    match &rule.pattern {
+        Some(pattern) => schema.insert("pattern".into(), pattern.as_str().into()),
+        None => schema.insert("minLength".into(), 1.into()),
+    };
+    let words = rule.description.as_deref().unwrap_or("The exact id, as a read returned it.");
+    schema.insert("description".into(), words.into());
+    Argument { name: "id".into(), schema: Value::Object(schema), required: true, place: ArgumentPlace::Template }
+}
+
+/// The options that every list takes: `limit`, `next_cursor`, `fields`. Append them after the method's own arguments.
+pub fn list_arguments() -> Vec<Argument> {
+    let option = |name: &str, schema: Value| Argument {
+        name: name.into(),
+        schema,
+        required: false,
+        place: ArgumentPlace::ListOption,
+    };
+    vec![
+        option(
+            "limit",
+            json!({"type": "integer", "minimum": 1, "maximum": LIST_LIMIT_MAX,
+                   "description": "At most so many records. Left out: one page of the vendor's usual size."}),
+        ),
+        option(
+            "next_cursor",
+            json!({"type": "string", "minLength": 1,
+                   "description": "Where to go on: `next_cursor` of an earlier answer, unchanged."}),
+        ),
+        option(
+            "fields",
+            json!({"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1,
+                   "description": "Only these top-level members of each record. Left out: whole records."}),
+        ),
+    ]
+}
+
+/// The argument of a local filter: an optional text.
+pub fn local_filter_argument(name: &str, description: Option<&str>) -> Argument {
+    let mut schema = json!({"type": "string", "minLength": 1});
+    if let (Some(words), Some(members)) = (description, schema.as_object_mut()) {
+        members.insert("description".into(), words.into());
+    }
+    Argument { name: name.into(), schema, required: false, place: ArgumentPlace::LocalFilter }
+}
+
+/// The one schema that a model fills: an object, flat, closed, `id` first where there is one, arguments in their order.
+///
+/// `$defs` (and `definitions`) of an argument move to the root; one that another argument uses for something else is
+/// renamed, and its references with it.
+pub fn input_schema(arguments: &[Argument]) -> Value {
+    let mut definitions = Map::new();
+    let mut properties = Map::new();
+    let (first, rest): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.name == "id");
+    for argument in first.into_iter().chain(rest) {
+        let schema = hoist_definitions(&argument.schema, &argument.name, &mut definitions);
+        properties.insert(argument.name.clone(), schema);
+    }
+    let required: Vec<&str> = properties
+        .keys()
+        .filter(|name| arguments.iter().any(|argument| argument.required && argument.name == **name))
+        .map(String::as_str)
+        .collect();
+    let mut schema = json!({"type": "object", "required": required, "additionalProperties": false});
+    if let Some(members) = schema.as_object_mut() {
+        members.shift_insert(1, "properties".into(), Value::Object(properties));
+        if !definitions.is_empty() {
+            members.insert("$defs".into(), Value::Object(definitions));
+        }
+    }
+    schema
+}
+
+/// What a method answers, apart from the record's own schema.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutputShape {
+    /// Many records.
+    List {
+        /// Whether the gateway may have to look at more records than it returns.
+        has_local_filters: bool,
+    },
+    /// One record, or whatever the method returns.
+    Single {
+        /// Whether the method makes a change of state, so that the answer says whether anything changed.
+        has_transition: bool,
+    },
+}
+
+/// JSON Schema of the answer's body. `record`: the resource's record schema, where the definition gives one.
+pub fn output_schema(shape: OutputShape, record: Option<&Value>) -> Value {
+    let mut definitions = Map::new();
+    let record = record.map_or_else(|| json!({}), |schema| hoist_definitions(schema, "record", &mut definitions));
+    let mut schema = match shape {
+        OutputShape::List { has_local_filters } => list_output(record, has_local_filters),
+        OutputShape::Single { has_transition } => single_output(record, has_transition),
+    };
+    if let (Some(members), false) = (schema.as_object_mut(), definitions.is_empty()) {
+        members.insert("$defs".into(), Value::Object(definitions));
+    }
+    schema
+}
+
+fn list_output(record: Value, has_local_filters: bool) -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "properties": {
+            "result": {"type": "array", "items": record},
+            "next_cursor": {"type": ["string", "null"], "description": "Where to go on; null at the end."},
+            "prev_cursor": {"type": ["string", "null"]},
+            "result_count": {"type": "integer", "minimum": 0, "description": "Number of records in `result`."},
+            "is_partial": {"type": "boolean",
+                "description": "True when a bound stopped the walk before the end and before `limit` was reached."},
+            "stopped_because": {"type": ["string", "null"], "description": "Which bound."}
+        },
+        "required": ["result", "next_cursor", "prev_cursor", "result_count"]
+    });
+    if has_local_filters && let Some(properties) = schema["properties"].as_object_mut() {
+        properties.insert(
+            "scanned".into(),
+            json!({"type": "integer", "minimum": 0, "description": "Records looked at to answer a filter of the gateway's own."}),
+        );
+    }
+    schema
+}
+
+fn single_output(record: Value, has_transition: bool) -> Value {
+    let mut schema = json!({"type": "object", "properties": {"result": record}, "required": ["result"]});
+    if has_transition && let Some(properties) = schema["properties"].as_object_mut() {
+        properties.insert(
+            "changed".into(),
+            json!({"type": ["boolean", "null"], "description": "False when the record was in that state already; null when that is not known."}),
+        );
+    }
+    schema
+}
+
+/// `schema` without its own `$defs`, which go to `definitions`, references following.
+fn hoist_definitions(schema: &Value, owner: &str, definitions: &mut Map<String, Value>) -> Value {
+    let Some(members) = schema.as_object() else { return schema.clone() };
+    let mut renames: Vec<(String, String)> = Vec::new();
+    let mut own: Vec<(String, Value)> = Vec::new();
+    for keyword in ["$defs", "definitions"] {
+        for (name, definition) in members.get(keyword).and_then(Value::as_object).into_iter().flatten() {
+            let new_name = free_name(name, owner, definition, definitions, &own);
+            renames.push((pointer(keyword, name), pointer("$defs", &new_name)));
+            own.push((new_name, definition.clone()));
+        }
+    }
+    let mut out = members.clone();
+    out.shift_remove("$defs");
+    out.shift_remove("definitions");
+    let mut out = Value::Object(out);
+    if own.is_empty() {
+        return out;
+    }
+    rewrite_references(&mut out, &renames, 0);
+    for (name, mut definition) in own {
+        rewrite_references(&mut definition, &renames, 0);
+        definitions.insert(name, definition);
+    }
+    out
+}
+
+/// `name`, unless something else has it already; then `{owner}_{name}`, with a number when that is taken as well.
+fn free_name(
+    name: &str,
+    owner: &str,
+    definition: &Value,
+    taken: &Map<String, Value>,
+    own: &[(String, Value)],
+) -> String {
+    let is_free = |candidate: &str| {
+        taken.get(candidate).is_none_or(|other| other == definition && !refers(definition))
+            && own.iter().all(|(other, _)| other != candidate)
+    };
+    std::iter::once(name.to_owned())
+        .chain(std::iter::once(format!("{owner}_{name}")))
+        .chain((2..=taken.len() + own.len() + 2).map(|number| format!("{owner}_{name}_{number}")))
+        .find(|candidate| is_free(candidate))
+        .unwrap_or_else(|| name.to_owned())
+}
+
+/// Whether a schema holds references; one that does cannot be shared by text alone.
+fn refers(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.contains_key("$ref") || members.values().any(refers),
+        Value::Array(items) => items.iter().any(refers),
+        _ => false,
+    }
+}
+
+/// `#/{keyword}/{name}` with the name escaped as JSON Pointer wants it.
+fn pointer(keyword: &str, name: &str) -> String {
+    format!("#/{keyword}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Replaces the start of every local reference as `renames` says.
+fn rewrite_references(schema: &mut Value, renames: &[(String, String)], depth: usize) {
+    if depth > SCHEMA_DEPTH_MAX {
+        return;
+    }
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(target)) = members.get_mut("$ref") {
+                for (old, new) in renames {
+                    match target.strip_prefix(old.as_str()) {
+                        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                            *target = format!("{new}{rest}");
+                            break;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            for (key, value) in members.iter_mut() {
+                // These hold data, not schemas: a member called `$ref` there is nobody's reference.
+                if !matches!(key.as_str(), "const" | "enum" | "default" | "examples" | "example") {
+                    rewrite_references(value, renames, depth + 1);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rewrite_references(item, renames, depth + 1)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
