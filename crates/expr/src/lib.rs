@@ -5,5 +5,11 @@
 mod cel;
 mod template;
 
-pub use cel::{EvaluationError, Program, SyntaxError};
-pub use template::{Place, RenderError, Root, Scope, Template, TemplateError};
+pub use cel::{
+    COMPREHENSION_DEPTH_MAX, EvaluationError, LIST_MAX, PROGRAM_BRACKETS_MAX, PROGRAM_DEPTH_MAX, PROGRAM_MAX_BYTES,
+    PROGRAM_OPERATORS_MAX, Program, SyntaxError, TEXT_MAX_BYTES, VALUES_MAX,
+};
+pub use template::{
+    Place, RENDERED_MAX_BYTES, RenderError, Root, Scope, TEMPLATE_MAX_BYTES, TEMPLATE_PARTS_MAX, Template,
+    TemplateError,
+};

@@ -1,17 +1,35 @@
 //! `{{ dotted.path }}` templates.
-use serde_json::{Map, Value};
+//!
+//! There are no filters and no logic on purpose: what must be computed is a CEL expression. `{{` always begins a
+//! placeholder; a single brace is literal text.
+
+mod escape;
+mod parse;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+/// The longest template, in bytes.
+pub const TEMPLATE_MAX_BYTES: usize = 8 * 1024;
+/// The most parts (literal texts and placeholders) of a template.
+pub const TEMPLATE_PARTS_MAX: usize = 64;
+/// The longest text that rendering one template may give, in bytes.
+pub const RENDERED_MAX_BYTES: usize = 64 * 1024;
 
 /// Where a rendered value will stand; decides how it is escaped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// Inside a URL path segment: everything but unreserved characters is percent-encoded, `/` and `.`-only segments too.
+    /// Inside a URL path segment: everything but unreserved characters is percent-encoded; an empty value, `.` and `..`
+    /// are refused, and so are control characters.
     PathSegment,
-    /// A query name or value.
+    /// A query name or value: everything but unreserved characters is percent-encoded.
     Query,
-    /// A header value: control characters are an error.
+    /// A header value: control characters and what is not ASCII are refused.
     Header,
-    /// Part of a base URL (scheme, host, port, path prefix): only characters that a host or path prefix may have.
+    /// Part of a base URL (scheme, host, port, path prefix): only letters, digits and `. - _ : /`, and no `..`.
     BaseUrl,
     /// As it is (JSON and form bodies are escaped by their serialisers).
     Plain,
@@ -66,16 +84,36 @@ pub enum RenderError {
     },
 }
 
-/// A parsed template.
+/// A parsed template. Cloning is cheap enough for set-up code; calls borrow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: String,
+    parts: Vec<Part>,
+}
+
+/// A piece of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    /// Text that is copied.
+    Literal(Range<usize>),
+    /// A placeholder: the segments of its path, and the span of the path in the source.
+    Value { path: Vec<String>, span: Range<usize> },
+}
+
+/// A value that can be put into a text.
+enum Found<'a> {
+    Text(&'a str),
+    Number(&'a serde_json::Number),
+    Boolean(bool),
 }
 
 impl Template {
     /// Parses `source`; see [`TemplateError`].
+    ///
+    /// A path is one or more names (`[A-Za-z_][A-Za-z0-9_]*`) joined by dots. At most [`TEMPLATE_MAX_BYTES`] and
+    /// [`TEMPLATE_PARTS_MAX`].
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        Ok(Self { source: source.to_owned() })
+        parse::parse(source).map(|parts| Self { source: source.to_owned(), parts })
     }
 
     /// The source text.
@@ -85,20 +123,83 @@ impl Template {
 
     /// The dotted paths that it uses, with their byte spans in the source.
     pub fn paths(&self) -> Vec<(Vec<String>, Range<usize>)> {
-        Vec::new()
+        let used = self.parts.iter().filter_map(|part| match part {
+            Part::Literal(_) => None,
+            Part::Value { path, span } => Some((path.clone(), span.clone())),
+        });
+        used.collect()
+    }
+
+    /// The text when there is no placeholder in it.
+    pub fn as_literal(&self) -> Option<&str> {
+        self.parts.iter().all(|part| matches!(part, Part::Literal(_))).then_some(self.source.as_str())
     }
 
     /// Renders it; literal text is copied as it is, values are escaped for `place`.
     pub fn render(&self, scope: &Scope<'_>, place: Place) -> Result<String, RenderError> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(self.source.len() + 32);
         self.render_into(&mut out, scope, place)?;
         Ok(out)
     }
 
-    /// Like [`Self::render`], appending to `out`.
+    /// Like [`Self::render`], appending to `out`. What this template adds is bounded by [`RENDERED_MAX_BYTES`]; after an
+    /// error `out` holds an unfinished text.
     pub fn render_into(&self, out: &mut String, scope: &Scope<'_>, place: Place) -> Result<(), RenderError> {
-        let _ = (scope, place);
-        out.push_str(&self.source);
+        let start = out.len();
+        for part in &self.parts {
+            match part {
+                Part::Literal(span) => out.push_str(&self.source[span.clone()]),
+                Part::Value { path, .. } => {
+                    let room = RENDERED_MAX_BYTES.saturating_sub(out.len() - start);
+                    let found = look_up(scope, path)?;
+                    put(out, &found, place, room)
+                        .map_err(|reason| RenderError::Unsuitable { path: path.join("."), reason })?;
+                }
+            }
+        }
         Ok(())
+    }
+}
+
+/// Appends a value in its place's form, at most `room` bytes of it.
+fn put(out: &mut String, found: &Found<'_>, place: Place, room: usize) -> Result<(), &'static str> {
+    match found {
+        Found::Text(text) => escape::append(out, text, place, room),
+        Found::Number(number) => escape::append(out, &number.to_string(), place, room),
+        Found::Boolean(value) => escape::append(out, if *value { "true" } else { "false" }, place, room),
+    }
+}
+
+fn look_up<'a>(scope: &Scope<'a>, path: &[String]) -> Result<Found<'a>, RenderError> {
+    let missing = || RenderError::Missing { path: path.join(".") };
+    let Some((first, rest)) = path.split_first() else { return Err(missing()) };
+    match scope.roots.iter().find(|(name, _)| name == first) {
+        Some((_, Root::Text(text))) if rest.is_empty() => Ok(Found::Text(text)),
+        Some((_, Root::Text(_))) => Err(missing()),
+        Some((_, Root::Lookup(look_up))) => match rest {
+            [name] => look_up(name).map(Found::Text).ok_or_else(missing),
+            _ => Err(missing()),
+        },
+        Some((_, Root::Object(object))) => walk(object, rest, path),
+        None => walk(scope.arguments, path, path),
+    }
+}
+
+/// Follows `rest` down from `object`; `path` is the whole path, for errors.
+fn walk<'a>(object: &'a Map<String, Value>, rest: &[String], path: &[String]) -> Result<Found<'a>, RenderError> {
+    let missing = || RenderError::Missing { path: path.join(".") };
+    let unsuitable = |reason| RenderError::Unsuitable { path: path.join("."), reason };
+    let Some((first, rest)) = rest.split_first() else { return Err(unsuitable("is an object, not a text")) };
+    let mut value = object.get(first).ok_or_else(missing)?;
+    for name in rest {
+        value = value.get(name).ok_or_else(missing)?;
+    }
+    match value {
+        Value::Null => Err(missing()),
+        Value::Bool(value) => Ok(Found::Boolean(*value)),
+        Value::Number(number) => Ok(Found::Number(number)),
+        Value::String(text) => Ok(Found::Text(text)),
+        Value::Array(_) => Err(unsuitable("is a list, not a text")),
+        Value::Object(_) => Err(unsuitable("is an object, not a text")),
     }
 }
