@@ -1,5 +1,21 @@
-//! Envelope encryption.
+//! Envelope encryption: root key, data keys, sealed credentials.
+
+use std::fmt;
+use std::sync::Arc;
+
 use quartermaster_types::{AccountId, EnvironmentId};
+use zeroize::Zeroizing;
+
+use crate::sealing::{AssociatedData, KEY_BYTES, SealingKey, derive};
+
+/// Purpose of a wrapped data key, in the associated data.
+const PURPOSE_DATA_KEY: &str = "data-key";
+/// Purpose of sealed credentials, in the associated data.
+const PURPOSE_CREDENTIALS: &str = "credentials";
+/// Purpose of the key that wraps data keys, in the derivation.
+const PURPOSE_WRAP: &str = "wrap data keys";
+/// Purpose of the key that seals cursors, in the derivation.
+const PURPOSE_CURSORS: &str = "seal cursors";
 
 /// Sealing or opening failed.
 #[derive(Debug, thiserror::Error)]
@@ -16,31 +32,58 @@ pub enum VaultError {
     /// The system's random source failed.
     #[error("the system's random source failed")]
     NoRandomness,
+    /// Something to be sealed is over its limit.
+    #[error("{what} is over its limit of {limit}")]
+    TooLarge {
+        /// What is too large; never its value.
+        what: &'static str,
+        /// The limit, in the unit that `what` names.
+        limit: usize,
+    },
 }
 
 /// The key that wraps data keys. Never printable.
+#[derive(Clone)]
 pub struct RootKey {
-    _private: (),
+    wrapping: Arc<SealingKey>,
+    cursors: Arc<SealingKey>,
 }
+
 impl RootKey {
     /// From 32 bytes of key material.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, VaultError> {
-        let _ = bytes;
-        todo!()
+        if bytes.len() != KEY_BYTES {
+            return Err(VaultError::BadRootKey);
+        }
+        Ok(Self {
+            wrapping: Arc::new(derive(bytes, PURPOSE_WRAP)?),
+            cursors: Arc::new(derive(bytes, PURPOSE_CURSORS)?),
+        })
     }
+
     /// New data key for an environment: the key, and its wrapped form for the store.
     pub fn new_data_key(&self, environment: EnvironmentId) -> Result<(DataKey, Vec<u8>), VaultError> {
-        let _ = environment;
-        todo!()
+        let bytes = Zeroizing::new(crate::random_bytes::<KEY_BYTES>()?);
+        let wrapped = self.wrapping.seal(&data_key_scope(environment), bytes.as_slice())?;
+        Ok((DataKey { key: SealingKey::from_bytes(bytes.as_slice())? }, wrapped))
     }
+
     /// Unwraps an environment's data key.
     pub fn unwrap_data_key(&self, environment: EnvironmentId, wrapped: &[u8]) -> Result<DataKey, VaultError> {
-        let _ = (environment, wrapped);
-        todo!()
+        let bytes = self.wrapping.open(&data_key_scope(environment), wrapped)?;
+        let key = SealingKey::from_bytes(&bytes).map_err(|_| VaultError::DoesNotOpen)?;
+        Ok(DataKey { key })
     }
+
     /// The key that authenticates cursors, derived (HKDF) from the root key.
     pub fn cursor_sealer(&self) -> crate::CursorSealer {
-        todo!()
+        crate::CursorSealer::new(Arc::clone(&self.cursors))
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RootKey([secret])")
     }
 }
 
@@ -55,19 +98,40 @@ pub struct SealScope {
     pub version: i64,
 }
 
+impl SealScope {
+    fn associated_data(self) -> AssociatedData {
+        AssociatedData::new(
+            PURPOSE_CREDENTIALS,
+            &[self.environment.0.as_bytes(), self.account.0.as_bytes(), &self.version.to_be_bytes()],
+        )
+    }
+}
+
+fn data_key_scope(environment: EnvironmentId) -> AssociatedData {
+    AssociatedData::new(PURPOSE_DATA_KEY, &[environment.0.as_bytes()])
+}
+
 /// An environment's data key. Never printable.
 pub struct DataKey {
-    _private: (),
+    key: SealingKey,
 }
+
 impl DataKey {
-    /// Seals credentials.
+    /// Seals credentials. Fails when there are too many of them or one is too large (see [`crate::SECRETS_MAX`] and its
+    /// neighbours).
     pub fn seal(&self, scope: SealScope, secrets: &crate::Secrets) -> Result<Vec<u8>, VaultError> {
-        let _ = (scope, secrets);
-        todo!()
+        self.key.seal(&scope.associated_data(), &secrets.encode()?)
     }
+
     /// Opens them.
     pub fn open(&self, scope: SealScope, sealed: &[u8]) -> Result<crate::Secrets, VaultError> {
-        let _ = (scope, sealed);
-        todo!()
+        let plain = self.key.open(&scope.associated_data(), sealed)?;
+        crate::Secrets::decode(&plain).ok_or(VaultError::DoesNotOpen)
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("DataKey([secret])")
     }
 }

@@ -8,16 +8,21 @@
 mod cursor;
 mod envelope;
 mod scrub;
+mod sealing;
 mod secrets;
+#[cfg(test)]
+mod tests;
 mod token;
 
-pub use cursor::CursorSealer;
+pub use cursor::{CURSOR_CONTEXT_MAX_BYTES, CURSOR_PAYLOAD_MAX_BYTES, CursorSealer};
 pub use envelope::{DataKey, RootKey, SealScope, VaultError};
-pub use scrub::Scrubber;
-pub use secrets::Secrets;
+pub use scrub::{SCRUBBED_MIN_BYTES, Scrubber};
+pub use secrets::{SECRET_NAME_MAX_BYTES, SECRET_VALUE_MAX_BYTES, SECRETS_MAX, Secrets};
 pub use token::{ApiToken, TokenHash};
 
-/// Fills a buffer from the system's secure random source: the only source of secret randomness in the product.
+/// Fresh bytes from the system's secure random source: the only source of secret randomness in the product.
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], VaultError> {
-    todo!()
+    let mut bytes = [0u8; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| VaultError::NoRandomness)?;
+    Ok(bytes)
 }
