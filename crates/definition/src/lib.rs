@@ -5,5 +5,6 @@
 
 pub mod plan;
 pub mod tools;
+pub mod validate;
 
 pub use plan::{Method, MethodKind, Plan};

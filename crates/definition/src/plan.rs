@@ -420,13 +420,13 @@ impl Method {
     ///
     /// All problems at once, each with its JSON Pointer and what is expected.
     pub fn validate(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<FieldError>> {
-        Ok(arguments)
+        crate::validate::validate(self, arguments)
     }
 
     /// Arguments from query parameters, converted to the types that the schema wants (`limit=5` becomes 5, a repeated
     /// parameter becomes an array). Unknown names are kept so that [`Self::validate`] refuses them by name.
     pub fn arguments_from_query(&self, pairs: &[(String, String)]) -> Map<String, Value> {
-        pairs.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect()
+        crate::validate::arguments_from_query(self, pairs)
     }
 }
 

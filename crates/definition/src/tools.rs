@@ -3,6 +3,9 @@
 pub mod names;
 pub mod schema;
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+
 pub use names::{TOOL_NAME_MAX, canonical_of_alias, tool_alias, tool_name, tool_prefix, unique_tool_name};
 pub use schema::{
     LIST_LIMIT_MAX, OutputShape, id_argument, input_schema, list_arguments, local_filter_argument, output_schema,
