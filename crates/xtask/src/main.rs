@@ -1,2 +1,45 @@
-//! Placeholder.
-fn main() {}
+//! Every check that CI runs, and the chores of the house. `cargo xtask --help` lists them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the console of the developers")]
+
+mod fuzz;
+mod install;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks and chores of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every check: installs what is missing (Debian, root), says what, and stops at the first failure.
+    Test(test::Options),
+    /// The rules that no compiler checks: sizes, layers, names, manifests.
+    Tidy,
+    /// Fuzz the parsers; a few seconds each unless told otherwise.
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Tidy => tidy::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

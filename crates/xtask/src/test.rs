@@ -1,0 +1,97 @@
+//! `cargo xtask test`: one list of steps, cheap ones first.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::run::{command, succeed};
+use crate::{install, tidy};
+
+/// What to run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run only these steps (by name, see --list); repeatable.
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+    /// List the steps and end.
+    #[arg(long)]
+    list: bool,
+}
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [install::Need],
+    run: fn() -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", about: "rustfmt agrees", needs: &[], run: format },
+    Step { name: "tidy", about: "sizes, layers, names, manifests", needs: &[], run: tidy::run },
+    Step { name: "lints", about: "clippy without a warning", needs: &[install::C_COMPILER], run: lints },
+    Step { name: "docs", about: "rustdoc without a warning", needs: &[install::C_COMPILER], run: docs },
+    Step {
+        name: "tests",
+        about: "unit, property, definition cases, store on both back ends, HTTP, command line, crash, documents",
+        needs: &[install::C_COMPILER, install::POSTGRESQL, install::CURL, install::JQ, install::NEXTEST],
+        run: tests,
+    },
+    Step {
+        name: "doctests",
+        about: "examples in the Rust documentation",
+        needs: &[install::C_COMPILER],
+        run: doctests,
+    },
+    Step { name: "deny", about: "licences, bans, sources of dependencies", needs: &[install::DENY], run: deny },
+];
+
+/// Runs the steps; stops at the first that fails.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.list {
+        for step in STEPS {
+            println!("{:10} {}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    if let Some(unknown) = options.only.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        bail!("there is no step `{unknown}`; there are {}", names.join(", "));
+    }
+    let began = Instant::now();
+    for step in STEPS.iter().filter(|step| options.only.is_empty() || options.only.iter().any(|name| name == step.name))
+    {
+        let step_began = Instant::now();
+        println!("== {}: {}", step.name, step.about);
+        install::ensure(step.needs)?;
+        (step.run)().with_context(|| format!("step `{}` (repeat it alone: cargo xtask test --only {0})", step.name))?;
+        println!("== {} done in {:.0} s", step.name, step_began.elapsed().as_secs_f64());
+    }
+    println!("all steps passed in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn format() -> Result<()> {
+    succeed(&mut command("cargo", &["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Result<()> {
+    succeed(&mut command("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+}
+
+fn docs() -> Result<()> {
+    let arguments = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"];
+    succeed(command("cargo", &arguments).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn tests() -> Result<()> {
+    succeed(&mut command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"]))
+}
+
+fn doctests() -> Result<()> {
+    succeed(&mut command("cargo", &["test", "--workspace", "--doc", "--quiet"]))
+}
+
+fn deny() -> Result<()> {
+    succeed(&mut command("cargo", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
