@@ -1,6 +1,12 @@
 //! Every check that CI runs, and the chores of the house. `cargo xtask --help` lists them.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the console of the developers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "this is the console of the developers"
+)]
 
+mod documents;
 mod fuzz;
 mod install;
 mod run;

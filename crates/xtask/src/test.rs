@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::run::{command, succeed};
-use crate::{install, tidy};
+use crate::{documents, install, tidy};
 
 /// What to run.
 #[derive(Args)]
@@ -34,8 +34,14 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         about: "unit, property, definition cases, store on both back ends, HTTP, command line, crash, documents",
-        needs: &[install::C_COMPILER, install::POSTGRESQL, install::CURL, install::JQ, install::NEXTEST],
+        needs: &[install::C_COMPILER, install::POSTGRESQL, install::NEXTEST],
         run: tests,
+    },
+    Step {
+        name: "documents",
+        about: "every example of the README and docs does what it says",
+        needs: &[install::C_COMPILER, install::CURL, install::JQ],
+        run: documents::run,
     },
     Step {
         name: "doctests",
