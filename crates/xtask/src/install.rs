@@ -30,6 +30,8 @@ pub(crate) const C_COMPILER: Need = Need::Debian { package: "build-essential", g
 pub(crate) const POSTGRESQL: Need = Need::Debian { package: "postgresql", gives: "/usr/lib/postgresql" };
 /// The reference reverse proxy of the benchmarks.
 pub(crate) const NGINX: Need = Need::Debian { package: "nginx-light", gives: "/usr/sbin/nginx" };
+/// The load generator of the benchmarks.
+pub(crate) const WRK: Need = Need::Debian { package: "wrk", gives: "wrk" };
 /// The client of the tutorial.
 pub(crate) const CURL: Need = Need::Debian { package: "curl", gives: "curl" };
 /// The JSON reader of the tutorial.

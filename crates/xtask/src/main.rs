@@ -6,6 +6,7 @@
     reason = "this is the console of the developers"
 )]
 
+mod bench;
 mod documents;
 mod fuzz;
 mod install;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Run every check: installs what is missing (Debian, root), says what, and stops at the first failure.
     Test(test::Options),
+    /// Measure speed and memory against nginx, in one run; prints ratios and figures.
+    Bench(bench::Options),
     /// The rules that no compiler checks: sizes, layers, names, manifests.
     Tidy,
     /// Fuzz the parsers; a few seconds each unless told otherwise.
@@ -38,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Tidy => tidy::run(),
         Command::Fuzz(options) => fuzz::run(&options),
     };
