@@ -23,6 +23,14 @@ pub(super) enum Target {
 struct Interest<'p> {
     target: Target,
     rest: &'p str,
+    /// Whether the pointer holds a tilde, so that its segments may be escaped.
+    tilde: bool,
+}
+
+impl<'p> Interest<'p> {
+    fn new(target: Target, pointer: &'p str) -> Self {
+        Self { target, rest: pointer, tilde: pointer.contains('~') }
+    }
 }
 
 /// What a pass found.
@@ -54,13 +62,13 @@ impl<'a, 'p> Walker<'a, 'p> {
 
     /// One more value to find.
     pub(super) fn look_for(&mut self, pointer: &'p str) {
-        self.interests.push(Interest { target: Target::Found(self.found.len()), rest: pointer });
+        self.interests.push(Interest::new(Target::Found(self.found.len()), pointer));
         self.found.push(None);
     }
 
     /// The array of items, and where the id stands in each.
     pub(super) fn look_for_items(&mut self, items: &'p str, id: Option<&'p str>, with_ranges: bool) {
-        self.interests.push(Interest { target: Target::Items, rest: items });
+        self.interests.push(Interest::new(Target::Items, items));
         self.id_pointer = id;
         self.list.with_ranges = with_ranges;
     }
@@ -114,7 +122,7 @@ impl<'a, 'p> Walker<'a, 'p> {
         }
         loop {
             let name = self.scanner.member_name()?;
-            let inner = self.enter(level, |scanner, segment| name_is(scanner, name, segment));
+            let inner = self.enter(level, |scanner, segment, tilde| name_is(scanner, name, segment, tilde));
             self.inside(inner, depth)?;
             match self.scanner.next_token() {
                 b',' => self.scanner.at += 1,
@@ -128,7 +136,7 @@ impl<'a, 'p> Walker<'a, 'p> {
 
     fn array(&mut self, level: &Range<usize>, depth: usize) -> Result<(), JsonError> {
         self.elements(depth, |walker, index| {
-            let inner = walker.enter(level, |_, segment| index_is(segment, index));
+            let inner = walker.enter(level, |_, segment, _| index_is(segment, index));
             walker.inside(inner, depth)
         })
         .map(drop)
@@ -148,13 +156,13 @@ impl<'a, 'p> Walker<'a, 'p> {
     /// Pushes what is left of every interest of the level whose first segment matches. What an earlier member of the same
     /// name gave is forgotten. Returns where they begin.
     #[inline]
-    fn enter(&mut self, level: &Range<usize>, matches: impl Fn(&Scanner<'a>, &str) -> bool) -> usize {
+    fn enter(&mut self, level: &Range<usize>, matches: impl Fn(&Scanner<'a>, &str, bool) -> bool) -> usize {
         let inner = self.interests.len();
         for index in level.clone() {
             let interest = self.interests[index];
             let Some(path) = interest.rest.strip_prefix('/') else { continue };
             let end = path.find('/').unwrap_or(path.len());
-            if !matches(&self.scanner, &path[..end]) {
+            if !matches(&self.scanner, &path[..end], interest.tilde) {
                 continue;
             }
             match interest.target {
@@ -162,7 +170,7 @@ impl<'a, 'p> Walker<'a, 'p> {
                 Target::Items => self.list.forget(),
                 Target::Id => self.list.forget_id(),
             }
-            self.interests.push(Interest { target: interest.target, rest: &path[end..] });
+            self.interests.push(Interest { target: interest.target, rest: &path[end..], tilde: interest.tilde });
         }
         inner
     }
@@ -197,18 +205,19 @@ impl<'a, 'p> Walker<'a, 'p> {
     fn items(&mut self, level: &Range<usize>, depth: usize) -> Result<(), JsonError> {
         let passing = self.interests[level.clone()].iter().any(|interest| !interest.rest.is_empty());
         let id_pointer = self.id_pointer;
+        let id_has_tilde = id_pointer.is_some_and(|pointer| pointer.contains('~'));
         let start = self.scanner.at + 1;
         let mut last_end = start;
         let count = self.elements(depth, |walker, index| {
             let mut inner = walker.interests.len();
             if passing {
-                inner = walker.enter(level, |_, segment| index_is(segment, index));
+                inner = walker.enter(level, |_, segment, _| index_is(segment, index));
             }
             walker.scanner.next_token();
             let item_start = walker.scanner.at;
             if let Some(rest) = id_pointer {
                 walker.list.begin_id();
-                walker.interests.push(Interest { target: Target::Id, rest });
+                walker.interests.push(Interest { target: Target::Id, rest, tilde: id_has_tilde });
             }
             walker.inside(inner, depth)?;
             last_end = walker.scanner.at;
@@ -222,15 +231,11 @@ impl<'a, 'p> Walker<'a, 'p> {
     }
 }
 
-/// Whether a member's name is the pointer segment.
+/// Whether a member's name is the pointer segment; `tilde`: whether the segment may be escaped.
 #[inline]
-fn name_is(scanner: &Scanner<'_>, name: RawString, segment: &str) -> bool {
+fn name_is(scanner: &Scanner<'_>, name: RawString, segment: &str, tilde: bool) -> bool {
     let raw = &scanner.bytes[name.start..name.end];
-    if !name.escaped && raw == segment.as_bytes() {
-        // A segment with a tilde is escaped itself and equals no name as it stands.
-        return !segment.contains('~');
-    }
-    (name.escaped || segment.contains('~')) && name_matches(raw, segment)
+    if name.escaped || tilde { name_matches(raw, segment) } else { raw == segment.as_bytes() }
 }
 
 /// Whether a pointer segment is this index: digits, no leading zero.

@@ -125,7 +125,7 @@ fn the_place_of_a_fault_is_told() {
 #[test]
 fn depth_is_limited_on_every_path() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
-        let levels = if open.len() > 6 { 2 } else { 1 };
+        let levels = if open.len() == 6 { 2 } else { 1 };
         let nested = |depth: usize| {
             let odd = if depth % levels == 1 { ("[", "]") } else { ("", "") };
             let count = depth / levels;
@@ -143,7 +143,7 @@ fn depth_is_limited_on_every_path() {
     assert!(find("[".repeat(DEPTH_MAX + 10).as_bytes(), &[long_path]).is_err());
     let mut brackets = "[".repeat(100_000);
     assert!(matches!(validate(brackets.as_bytes()), Err(JsonError::TooDeep { at: DEPTH_MAX })));
-    brackets.push_str("1");
+    brackets.push('1');
     assert!(
         scan_list(brackets.as_bytes(), &ListQuery { items: "", id: Some("/0/0"), others: &[], item_ranges: true })
             .is_err()
