@@ -1,0 +1,239 @@
+//! JSON bodies: size, time, media type, encoding and depth are checked before anything is made of them.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use quartermaster_types::{Code, FieldError, Problem};
+use serde_json::{Map, Value};
+
+use super::Members;
+use crate::app::App;
+use crate::failure::Failure;
+
+/// The largest body of a request.
+pub const BODY_MAX_BYTES: usize = 1024 * 1024;
+/// How much of a body that is too large is read and thrown away, so that the caller gets to see the refusal instead of a
+/// broken connection.
+pub const BODY_DRAIN_MAX_BYTES: usize = 8 * BODY_MAX_BYTES;
+/// How long a body may take to arrive.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How deep arrays and objects of a body may be nested.
+pub const JSON_DEPTH_MAX: usize = 127;
+
+/// A JSON body.
+pub(crate) struct JsonBody(Bytes);
+
+/// A JSON body that may be absent: then it is an empty object.
+pub(crate) struct MaybeJsonBody(JsonBody);
+
+impl FromRequest<App> for JsonBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        let MaybeJsonBody(body) = MaybeJsonBody::from_request(request, app).await?;
+        if body.0.is_empty() {
+            return Err(Failure::invalid("There is no body; this route takes a JSON object.", Vec::new()));
+        }
+        Ok(body)
+    }
+}
+
+impl FromRequest<App> for MaybeJsonBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _app: &App) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body).await?;
+        if !bytes.is_empty() && !is_json(&parts.headers) {
+            return Err(Problem::caller(Code::UnsupportedMediaType, "The body is not declared as JSON.")
+                .with_hint("Send `content-type: application/json`.")
+                .into());
+        }
+        Ok(Self(JsonBody(bytes)))
+    }
+}
+
+impl JsonBody {
+    /// The members of the object that the body is, still unread.
+    pub(crate) fn members(&self) -> Result<Members<'_>, Failure> {
+        Members::of(text(&self.0)?).map_err(|error| broken(&error))
+    }
+
+    /// The object that the body is.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, Failure> {
+        serde_json::from_str(text(&self.0)?).map_err(|error| broken(&error))
+    }
+}
+
+impl MaybeJsonBody {
+    /// The members; none when there is no body.
+    pub(crate) fn members(&self) -> Result<Members<'_>, Failure> {
+        if self.0.0.is_empty() { Ok(Members::default()) } else { self.0.members() }
+    }
+
+    /// The object; empty when there is no body.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, Failure> {
+        if self.0.0.is_empty() { Ok(Map::new()) } else { self.0.object() }
+    }
+}
+
+/// Reads a body of at most [`BODY_MAX_BYTES`] within [`BODY_READ_TIMEOUT`].
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    match tokio::time::timeout(BODY_READ_TIMEOUT, collect(headers, body)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::invalid(
+            format!("The body did not arrive within {} seconds.", BODY_READ_TIMEOUT.as_secs()),
+            Vec::new(),
+        )),
+    }
+}
+
+async fn collect(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Failure> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mut too_large = announced.is_some_and(|bytes| bytes > BODY_MAX_BYTES as u64);
+    let mut gathered = Gathered::Nothing;
+    let mut read = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::invalid("The body ended before it was complete.", Vec::new()))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        read += piece.len();
+        too_large |= read > BODY_MAX_BYTES;
+        if too_large {
+            gathered = Gathered::Nothing;
+            if read > BODY_DRAIN_MAX_BYTES {
+                break;
+            }
+        } else {
+            gathered = gathered.with(piece);
+        }
+    }
+    if too_large {
+        let detail = format!("The body is larger than {BODY_MAX_BYTES} bytes, the most that is taken.");
+        return Err(Problem::caller(Code::PayloadTooLarge, detail).into());
+    }
+    Ok(gathered.into_bytes())
+}
+
+/// The pieces of a body so far. Most bodies come in one piece, which then is not copied.
+enum Gathered {
+    Nothing,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Gathered {
+    fn with(self, piece: Bytes) -> Self {
+        match self {
+            Self::Nothing => Self::One(piece),
+            Self::One(first) => {
+                let mut buffer = BytesMut::from(&first[..]);
+                buffer.extend_from_slice(&piece);
+                Self::Many(buffer)
+            }
+            Self::Many(mut buffer) => {
+                buffer.extend_from_slice(&piece);
+                Self::Many(buffer)
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(buffer) => buffer.freeze(),
+        }
+    }
+}
+
+/// `application/json`, or any type that ends in `+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+fn text(bytes: &Bytes) -> Result<&str, Failure> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        Failure::invalid(format!("The body is not UTF-8: byte {} cannot be read.", error.valid_up_to()), Vec::new())
+    })
+}
+
+/// What is wrong with a body that does not parse. The parser's own texts are used only where they cannot hold a value.
+fn broken(error: &serde_json::Error) -> Failure {
+    let place = format!("line {} column {}", error.line(), error.column());
+    let (detail, pointer) = if too_deep(error) {
+        (format!("The body is nested deeper than {JSON_DEPTH_MAX} levels."), "")
+    } else if error.is_syntax() || error.is_eof() {
+        return Failure::invalid(format!("The body is not JSON: {error}."), Vec::new());
+    } else {
+        ("The body must be a JSON object.".to_owned(), "")
+    };
+    let at = FieldError { pointer: pointer.to_owned(), detail: format!("See {place}.") };
+    Failure::invalid(detail, vec![at])
+}
+
+/// Whether the parser gave up because of the depth.
+pub(super) fn too_deep(error: &serde_json::Error) -> bool {
+    error.is_syntax() && error.to_string().starts_with("recursion limit exceeded")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn detail(body: &[u8]) -> Option<String> {
+        let body = JsonBody(Bytes::copy_from_slice(body));
+        body.object().err().map(|failure| failure.problem().body().detail.clone())
+    }
+
+    #[test]
+    fn what_does_not_parse_is_explained_with_its_place() {
+        assert_eq!(detail(b"{}"), None);
+        assert_eq!(detail(b"{\"a\":1,}").as_deref(), Some("The body is not JSON: trailing comma at line 1 column 8."));
+        assert_eq!(
+            detail(b"\n{\"a\"").as_deref(),
+            Some("The body is not JSON: EOF while parsing an object at line 2 column 4.")
+        );
+        assert_eq!(detail(b"\"hunter2\"").as_deref(), Some("The body must be a JSON object."));
+        assert_eq!(detail(b"{\"a\":\"\xff\"}").as_deref(), Some("The body is not UTF-8: byte 6 cannot be read."));
+    }
+
+    #[test]
+    fn depth_is_taken_at_the_limit_and_refused_one_past_it() {
+        // The body's own object is the first level.
+        let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert_eq!(detail(nested(JSON_DEPTH_MAX).as_bytes()), None);
+        let past = detail(nested(JSON_DEPTH_MAX + 1).as_bytes());
+        assert_eq!(past.as_deref(), Some("The body is nested deeper than 127 levels."));
+    }
+
+    #[test]
+    fn json_is_told_by_its_media_type() {
+        let check = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            is_json(&headers)
+        };
+        assert!(
+            check("application/json")
+                && check("Application/JSON; charset=utf-8")
+                && check("application/merge-patch+json")
+        );
+        assert!(!check("text/plain") && !check("application/x-www-form-urlencoded") && !check("text/x+json"));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_taken_at_the_limit_and_refused_one_past_it() {
+        let read = async |size: usize| read_body(&HeaderMap::new(), Body::from(vec![b'x'; size])).await;
+        assert_eq!(read(BODY_MAX_BYTES).await.unwrap().len(), BODY_MAX_BYTES);
+        assert_eq!(read(BODY_MAX_BYTES + 1).await.unwrap_err().problem().code(), Code::PayloadTooLarge);
+    }
+}

@@ -1,0 +1,237 @@
+//! The members of a JSON object, read one by one: every wrong one is named, and none of their values is repeated.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use quartermaster_types::{FieldError, Timestamp};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::json::{JSON_DEPTH_MAX, too_deep};
+use super::{pointer, unknown};
+use crate::failure::Failure;
+
+/// Unread members of an object. Take those that are known, then [`Members::finish`]. JSON `null` counts as absent, except
+/// for [`Members::nullable`].
+#[derive(Default)]
+pub(crate) struct Members<'a> {
+    members: Vec<(String, &'a RawValue)>,
+    known: Vec<&'static str>,
+    errors: Vec<FieldError>,
+}
+
+impl<'a> Members<'a> {
+    /// The members of the object that `text` is.
+    pub(crate) fn of(text: &'a str) -> Result<Self, serde_json::Error> {
+        let Pairs(pairs) = serde_json::from_str(text)?;
+        let mut members = Self::default();
+        for (name, value) in pairs {
+            if members.members.iter().any(|(given, _)| *given == name) {
+                members.wrong(&name, "Is given more than once.");
+            } else {
+                members.members.push((name.into_owned(), value));
+            }
+        }
+        Ok(members)
+    }
+
+    /// Text that must be there and not be empty.
+    pub(crate) fn required_text(&mut self, name: &'static str) -> String {
+        let before = self.errors.len();
+        let text = self.text(name);
+        if text.is_none() && self.errors.len() == before {
+            self.wrong(name, "Is required.");
+        }
+        text.unwrap_or_default()
+    }
+
+    /// Text, not empty.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
+        let text: String = self.typed(name, "a string")?;
+        if text.is_empty() {
+            self.wrong(name, "Must not be empty.");
+        }
+        Some(text)
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        self.typed(name, "`true` or `false`")
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.typed(name, "an array of strings")
+    }
+
+    /// A list of ids.
+    pub(crate) fn ids<T: From<uuid::Uuid>>(&mut self, name: &'static str) -> Option<Vec<T>> {
+        let ids: Vec<uuid::Uuid> = self.typed(name, "an array of UUIDs")?;
+        Some(ids.into_iter().map(T::from).collect())
+    }
+
+    /// A moment.
+    pub(crate) fn time(&mut self, name: &'static str) -> Option<Timestamp> {
+        self.typed(name, "an RFC 3339 time, for instance 2027-01-01T00:00:00Z")
+    }
+
+    /// An object.
+    pub(crate) fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        self.typed(name, "an object")
+    }
+
+    /// An object, or `null` as itself.
+    pub(crate) fn nullable(&mut self, name: &'static str) -> Option<Value> {
+        if self.members.iter().any(|(given, value)| given == name && value.get() == "null") {
+            self.take(name);
+            return Some(Value::Null);
+        }
+        self.object(name).map(Value::Object)
+    }
+
+    /// An object of texts that are secret: from the body straight into types that do not print.
+    pub(crate) fn secrets(&mut self, name: &'static str) -> Option<BTreeMap<String, SecretString>> {
+        let value = self.take(name).filter(|value| value.get() != "null")?;
+        let Ok(Pairs(pairs)) = serde_json::from_str::<Pairs<'_>>(value.get()) else {
+            self.wrong(name, "Must be an object of strings.");
+            return None;
+        };
+        let mut secrets = BTreeMap::new();
+        for (key, value) in pairs {
+            if let Ok(text) = serde_json::from_str::<String>(value.get()) {
+                secrets.insert(key.into_owned(), SecretString::from(text));
+            } else {
+                let pointer = format!("/{name}{}", pointer(&key));
+                self.errors.push(FieldError { pointer, detail: "Must be a string.".to_owned() });
+            }
+        }
+        Some(secrets)
+    }
+
+    /// Says what is wrong with a member.
+    pub(crate) fn wrong(&mut self, name: &str, detail: &str) {
+        self.errors.push(FieldError { pointer: pointer(name), detail: detail.to_owned() });
+    }
+
+    /// Says that `null` does not go here: `name` can be changed, not removed.
+    pub(crate) fn refuse_null(&mut self, names: &[&'static str]) {
+        for name in names {
+            if self.members.iter().any(|(given, value)| given == name && value.get() == "null") {
+                self.wrong(name, "Cannot be removed; give a new value or leave it out.");
+            }
+        }
+    }
+
+    /// The end: nothing may be left, and nothing may have been wrong.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        for (name, _) in std::mem::take(&mut self.members) {
+            let detail = unknown("field", &name, &self.known);
+            self.errors.push(FieldError { pointer: pointer(&name), detail });
+        }
+        if self.errors.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::invalid("The body is not as this route takes it.", self.errors))
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<&'a RawValue> {
+        self.known.push(name);
+        let at = self.members.iter().position(|(given, _)| given == name)?;
+        Some(self.members.remove(at).1)
+    }
+
+    fn typed<T: Deserialize<'a>>(&mut self, name: &'static str, expected: &str) -> Option<T> {
+        let value = self.take(name).filter(|value| value.get() != "null")?;
+        match serde_json::from_str(value.get()) {
+            Ok(value) => Some(value),
+            Err(error) if too_deep(&error) => {
+                self.wrong(name, &format!("The body is nested deeper than {JSON_DEPTH_MAX} levels."));
+                None
+            }
+            Err(_) => {
+                self.wrong(name, &format!("Must be {expected}."));
+                None
+            }
+        }
+    }
+}
+
+/// Members in order, values unread.
+struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    pairs.push((Cow::Owned(name), map.next_value()?));
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(InOrder).map(Pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn errors(members: Members<'_>) -> Vec<(String, String)> {
+        let Err(failure) = members.finish() else { return Vec::new() };
+        failure.problem().body().errors.iter().map(|error| (error.pointer.clone(), error.detail.clone())).collect()
+    }
+
+    #[test]
+    fn members_are_read_by_type() {
+        let mut members = Members::of(
+            r#"{"name":"a\u0041","sandbox":true,"connection":{"x":1},"override":null,"credentials":{"k":"s\n"},"tools":["a"],"absent":null}"#,
+        )
+        .unwrap();
+        assert_eq!(members.required_text("name"), "aA");
+        assert_eq!(members.boolean("sandbox"), Some(true));
+        assert_eq!(members.object("connection").unwrap()["x"], 1);
+        assert_eq!(members.nullable("override"), Some(Value::Null));
+        assert_eq!(members.secrets("credentials").unwrap()["k"].expose_secret(), "s\n");
+        assert_eq!(members.texts("tools"), Some(vec!["a".to_owned()]));
+        assert_eq!(members.text("absent"), None);
+        assert!(members.finish().is_ok());
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once_and_no_value_is_repeated() {
+        let mut members = Members::of(
+            r#"{"sandbox":"hunter2","credentials":{"a":["hunter2"]},"conection":"hunter2","b/c":1,"name":"hunter2","name":2}"#,
+        )
+        .unwrap();
+        members.text("name");
+        members.boolean("sandbox");
+        members.secrets("credentials");
+        members.object("connection");
+        members.required_text("integration");
+        let errors = errors(members);
+        let pointers: Vec<_> = errors.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        assert_eq!(pointers, ["/name", "/sandbox", "/credentials/a", "/integration", "/conection", "/b~1c"]);
+        assert!(errors[4].1.contains("Did you mean `connection`?"), "{}", errors[4].1);
+        assert!(errors.iter().all(|(_, detail)| !detail.contains("hunter2")));
+    }
+
+    #[test]
+    fn secrets_that_are_no_object_are_not_repeated() {
+        let mut members = Members::of(r#"{"credentials":"hunter2"}"#).unwrap();
+        assert!(members.secrets("credentials").is_none());
+        assert_eq!(errors(members), [("/credentials".to_owned(), "Must be an object of strings.".to_owned())]);
+    }
+}

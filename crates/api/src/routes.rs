@@ -1,0 +1,137 @@
+//! Every route of the API, in one list.
+
+mod accounts;
+mod audit;
+mod custom;
+mod environments;
+mod integrations;
+mod problems;
+mod proxy;
+mod system;
+mod tokens;
+mod tools;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use quartermaster_gateway::CallAnswer;
+use quartermaster_types::{Code, Problem};
+use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::body::Pieces;
+use crate::failure::{Failure, limit_headers};
+
+pub use problems::markdown as problems_markdown;
+
+/// All routes, with their description.
+pub(crate) fn all() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(accounts::list_accounts, accounts::create_account))
+        .routes(routes!(accounts::get_account, accounts::update_account, accounts::delete_account))
+        .routes(routes!(tools::list_tools))
+        .routes(routes!(tools::call_tool))
+        .routes(routes!(proxy::proxy_list, proxy::proxy_create))
+        .routes(routes!(proxy::proxy_get, proxy::proxy_update, proxy::proxy_delete, proxy::proxy_custom))
+        .routes(routes!(proxy::proxy_custom_with_id))
+        .routes(routes!(custom::custom))
+        .routes(routes!(integrations::list_integrations))
+        .routes(routes!(integrations::get_integration))
+        .routes(routes!(integrations::put_integration_override))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(environments::create_environment))
+        .routes(routes!(audit::list_audit_log))
+        .routes(routes!(problems::list_problems))
+        .routes(routes!(problems::get_problem))
+        .routes(routes!(system::get_openapi))
+        .routes(routes!(system::get_health))
+        .routes(routes!(system::get_readiness))
+        .routes(routes!(system::get_metrics))
+}
+
+/// Answers paths that no route has.
+pub(crate) async fn no_route() -> Failure {
+    Problem::caller(Code::NotFound, "There is no such route.")
+        .with_hint("The routes are described at /openapi.json. A trailing slash matters.")
+        .into()
+}
+
+/// Answers methods that a route does not have; axum adds the `allow` header.
+pub(crate) async fn no_method(method: Method, uri: Uri) -> Failure {
+    let detail = format!("{} has no method {method}.", uri.path());
+    Problem::caller(Code::MethodNotAllowed, detail)
+        .with_hint("The `allow` header lists the methods of this route.")
+        .into()
+}
+
+/// A JSON answer.
+fn json(status: StatusCode, value: &impl Serialize) -> Result<Response, Failure> {
+    let bytes = serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(%error, "an answer does not serialise");
+        Problem::gateway(Code::Internal, "The answer could not be written.")
+    })?;
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    put(&mut response, CONTENT_TYPE, "application/json");
+    Ok(response)
+}
+
+/// The same, with an entity tag.
+fn json_tagged(status: StatusCode, value: &impl Serialize, etag: &str) -> Result<Response, Failure> {
+    let mut response = json(status, value)?;
+    put(&mut response, ETAG, etag);
+    Ok(response)
+}
+
+/// An answer that holds a secret, shown this once.
+fn json_secret(location: Option<&str>, value: &impl Serialize) -> Result<Response, Failure> {
+    let mut response = json(StatusCode::CREATED, value)?;
+    put(&mut response, CACHE_CONTROL, "no-store");
+    if let Some(location) = location {
+        put(&mut response, LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// An answer without a body.
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer of fixed bytes.
+fn fixed(content_type: &str, bytes: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(bytes.into()));
+    put(&mut response, CONTENT_TYPE, content_type);
+    response
+}
+
+/// The answer to a call that worked. `waited`: the `Prefer: wait=N` that was honoured.
+fn call_answer(app: &App, answer: CallAnswer, waited: Option<u64>) -> Response {
+    let mut response = Response::new(Body::new(Pieces::new(answer.body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !answer.rate_limits.is_empty() {
+        limit_headers(headers, &answer.rate_limits, app.clock().now(), false);
+    }
+    if answer.replayed {
+        headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+    }
+    if let Some(seconds) = waited {
+        put(&mut response, HeaderName::from_static("preference-applied"), &format!("wait={seconds}"));
+    }
+    response
+}
+
+/// Sets a header whose value is known to be made of visible characters; anything else is left out.
+fn put(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
