@@ -1,1 +1,18 @@
-//! Placeholder.
+//! A typed client of the gateway's own HTTP API: what the command line and the playbooks are built on.
+//!
+//! It can do nothing that the API cannot. One request is one exchange: nothing is retried here, nothing is cached. A problem
+//! of the gateway arrives as [`ClientError::Problem`] with the rate limits that came with it.
+
+mod admin;
+mod client;
+mod error;
+mod model;
+mod rate;
+mod tools;
+
+pub use admin::{AuditLogQuery, NewAccount, NewToken};
+pub use client::{Answer, Client};
+pub use error::ClientError;
+pub use model::{Account, AuditEntry, CreatedEnvironment, CreatedToken, Integration, Lifecycle, ListPage, Page, Token};
+pub use rate::RateHeaders;
+pub use tools::{CallOptions, ToolsQuery};

@@ -1,0 +1,125 @@
+//! What a playbook tells while it works, and how it is told to stop.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// One step of the work, for a person who watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A page of the directory was read.
+    PageRead {
+        /// Pages so far.
+        pages: u32,
+        /// People so far.
+        people: u64,
+    },
+    /// A rate limit is being waited out.
+    Waiting {
+        /// For so many seconds from now.
+        seconds: u64,
+        /// Where the number comes from.
+        told_by: WaitSource,
+    },
+    /// A read failed for a passing reason and is tried again.
+    TryingAgain {
+        /// In so many seconds.
+        seconds: u64,
+        /// Why it failed.
+        reason: String,
+    },
+    /// Suspending begins.
+    Suspending {
+        /// So many people.
+        total: usize,
+    },
+    /// One person is done.
+    PersonDone {
+        /// The address.
+        email: String,
+        /// What came of it, for people.
+        outcome: String,
+        /// Whether it went well.
+        ok: bool,
+    },
+    /// A step of offboarding is done.
+    Step {
+        /// What was done, in a few words.
+        what: String,
+    },
+}
+
+/// Who said how long to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitSource {
+    /// The answer's `retry-after` or `ratelimit-reset`.
+    Headers,
+    /// Nobody: doubling steps.
+    Backoff,
+}
+
+/// Where events go. Must be quick; called from the tasks that do the work.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Progress {
+    /// Events go to `sink`.
+    pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    /// Nobody watches.
+    pub fn silent() -> Self {
+        Self::new(|_| {})
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Progress")
+    }
+}
+
+/// Tells playbooks to stop: no new call begins, calls in flight end, and what was done is reported.
+#[derive(Debug)]
+pub struct StopSource(watch::Sender<bool>);
+
+/// The listening side of a [`StopSource`].
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl StopSource {
+    /// A source and its listener.
+    pub fn new() -> (Self, Stop) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), Stop(receiver))
+    }
+
+    /// Stops the work.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Stop {
+    /// A listener that nothing ever stops.
+    pub fn never() -> Self {
+        StopSource::new().1
+    }
+
+    /// Whether the work is to stop.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves when the work is to stop; never, when the source is gone.
+    pub async fn wait(&mut self) {
+        if self.0.wait_for(|stopped| *stopped).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
