@@ -79,7 +79,9 @@ pub enum AgentError {
         pointer: String,
     },
     /// The rate limit asks for more patience than was allowed.
-    #[error("rate limited: {waited_seconds} s were waited, another {needed_seconds} s are asked for, {limit_seconds} s are allowed")]
+    #[error(
+        "rate limited: {waited_seconds} s were waited, another {needed_seconds} s are asked for, {limit_seconds} s are allowed"
+    )]
     OutOfPatience {
         /// Seconds waited so far.
         waited_seconds: u64,

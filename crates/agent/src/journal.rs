@@ -256,7 +256,9 @@ fn load(file: &mut File, path: &Path) -> Result<Vec<Entry>, JournalError> {
     let parse = |(index, line): (usize, &[u8])| {
         let damaged = |reason: String| JournalError::Damaged { path: path.to_owned(), line: index + 1, reason };
         match serde_json::from_slice(line) {
-            Ok(Entry::Run { version, .. }) if version != VERSION => Err(damaged(format!("format {version} is unknown"))),
+            Ok(Entry::Run { version, .. }) if version != VERSION => {
+                Err(damaged(format!("format {version} is unknown")))
+            }
             Ok(entry) => Ok(entry),
             Err(error) => Err(damaged(error.to_string())),
         }

@@ -172,7 +172,10 @@ async fn find(session: &Session, email: &str) -> Result<Person, AgentError> {
             break;
         };
         if pages >= PAGES_MAX || arguments.get("next_cursor").is_some_and(|cursor| *cursor == next) {
-            return Err(AgentError::DirectoryIncomplete { reason: "the list does not end".to_owned(), people: scanned });
+            return Err(AgentError::DirectoryIncomplete {
+                reason: "the list does not end".to_owned(),
+                people: scanned,
+            });
         }
         arguments.insert("next_cursor".to_owned(), json!(next));
     }

@@ -256,7 +256,11 @@ impl<'a> Reader<'a> {
         match self.email(record) {
             Ok(email) => {
                 if record.iter().any(|cell| std::str::from_utf8(cell).is_err()) {
-                    self.report(line, "another column is not valid UTF-8; the e-mail address was used".to_owned(), true);
+                    self.report(
+                        line,
+                        "another column is not valid UTF-8; the e-mail address was used".to_owned(),
+                        true,
+                    );
                 }
                 self.add(line, email);
             }
@@ -276,7 +280,9 @@ impl<'a> Reader<'a> {
             ));
         }
         let cell = record.get(self.layout.column).unwrap_or_default();
-        let Ok(cell) = std::str::from_utf8(cell) else { return Err("the e-mail address is not valid UTF-8".to_owned()) };
+        let Ok(cell) = std::str::from_utf8(cell) else {
+            return Err("the e-mail address is not valid UTF-8".to_owned());
+        };
         match cell.trim() {
             "" => Err("no e-mail address".to_owned()),
             email if is_email(email) => Ok(email.to_owned()),

@@ -14,10 +14,7 @@ fn limited(retry_after_seconds: Option<u64>) -> ClientError {
 }
 
 fn fault() -> ClientError {
-    ClientError::Problem {
-        problem: Problem::upstream(Code::UpstreamUnavailable, "down"),
-        rate: RateHeaders::default(),
-    }
+    ClientError::Problem { problem: Problem::upstream(Code::UpstreamUnavailable, "down"), rate: RateHeaders::default() }
 }
 
 /// A millisecond to the second.

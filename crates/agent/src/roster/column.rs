@@ -88,6 +88,7 @@ fn found(
 
 /// How clearly a header name means the person's own address; lower is clearer.
 fn rank(name: &str) -> Option<usize> {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    let plain: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
     NAMES.iter().position(|known| *known == plain)
 }
