@@ -52,7 +52,7 @@ pub fn work_hash(list: &[u8], account: AccountId) -> String {
     context.update(account.to_string().as_bytes());
     context.update(b"\0");
     context.update(list);
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    context.finish().as_ref().iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Runs the audit to its end, or to where it was stopped: then the report says so and tells what was done.

@@ -112,7 +112,7 @@ impl Client {
         let (status, headers, bytes) = self.exchange(method, path, body, headers).await?;
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         let value = serde_json::from_slice(bytes).map_err(|error| self.not_ours(status, &format!("{error}")))?;
-        let replayed = headers.get("idempotency-replayed").is_some_and(|value| value == "true");
+        let replayed = headers.get("idempotent-replayed").is_some_and(|value| value == "true");
         Ok(Answer { value, rate: RateHeaders::read(&headers), request_id: request_id(&headers), replayed })
     }
 

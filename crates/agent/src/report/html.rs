@@ -88,8 +88,8 @@ impl Line {
     }
 
     fn places(&self) -> String {
-        let also: String = self.also_on_lines.iter().map(|line| format!(", {line}")).collect();
-        format!("{}{also}", self.line)
+        let all = std::iter::once(&self.line).chain(&self.also_on_lines);
+        all.map(u64::to_string).collect::<Vec<_>>().join(", ")
     }
 
     fn remark(&self) -> String {
