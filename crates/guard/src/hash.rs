@@ -14,50 +14,59 @@ pub(crate) fn derived_key(key: Key, bytes: &[u8]) -> Key {
     [keyed(key, bytes), keyed([!key[0], key[1].rotate_left(17)], bytes)]
 }
 
+#[inline]
 fn siphash<const COMPRESS: usize, const FINISH: usize>(key: Key, bytes: &[u8]) -> u64 {
-    let mut state = [
+    let mut state = State(
         key[0] ^ 0x736f_6d65_7073_6575,
         key[1] ^ 0x646f_7261_6e64_6f6d,
         key[0] ^ 0x6c79_6765_6e65_7261,
         key[1] ^ 0x7465_6462_7974_6573,
-    ];
+    );
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
-        absorb::<COMPRESS>(&mut state, u64::from_le_bytes(*word));
+        state = state.absorb::<COMPRESS>(u64::from_le_bytes(*word));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    last[7] = bytes.len() as u8;
-    absorb::<COMPRESS>(&mut state, u64::from_le_bytes(last));
-    state[2] ^= 0xff;
+    // The last word: what is left of the text, and its length in the highest byte.
+    let length = (bytes.len() as u64) << 56;
+    let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)) | length;
+    state = state.absorb::<COMPRESS>(last);
+    state.2 ^= 0xff;
     for _ in 0..FINISH {
-        round(&mut state);
+        state = state.round();
     }
-    state[0] ^ state[1] ^ state[2] ^ state[3]
+    state.0 ^ state.1 ^ state.2 ^ state.3
 }
 
-fn absorb<const ROUNDS: usize>(state: &mut [u64; 4], word: u64) {
-    state[3] ^= word;
-    for _ in 0..ROUNDS {
-        round(state);
-    }
-    state[0] ^= word;
-}
+/// Passed by value, so that it stays in registers.
+#[derive(Clone, Copy)]
+struct State(u64, u64, u64, u64);
 
-#[inline]
-fn round(state: &mut [u64; 4]) {
-    let [mut a, mut b, mut c, mut d] = *state;
-    a = a.wrapping_add(b);
-    b = b.rotate_left(13) ^ a;
-    a = a.rotate_left(32);
-    c = c.wrapping_add(d);
-    d = d.rotate_left(16) ^ c;
-    a = a.wrapping_add(d);
-    d = d.rotate_left(21) ^ a;
-    c = c.wrapping_add(b);
-    b = b.rotate_left(17) ^ c;
-    c = c.rotate_left(32);
-    *state = [a, b, c, d];
+impl State {
+    #[inline]
+    fn absorb<const ROUNDS: usize>(mut self, word: u64) -> Self {
+        self.3 ^= word;
+        for _ in 0..ROUNDS {
+            self = self.round();
+        }
+        self.0 ^= word;
+        self
+    }
+
+    #[inline]
+    fn round(self) -> Self {
+        let Self(mut a, mut b, mut c, mut d) = self;
+        a = a.wrapping_add(b);
+        b = b.rotate_left(13) ^ a;
+        a = a.rotate_left(32);
+        c = c.wrapping_add(d);
+        d = d.rotate_left(16) ^ c;
+        a = a.wrapping_add(d);
+        d = d.rotate_left(21) ^ a;
+        c = c.wrapping_add(b);
+        b = b.rotate_left(17) ^ c;
+        c = c.rotate_left(32);
+        Self(a, b, c, d)
+    }
 }
 
 #[cfg(test)]

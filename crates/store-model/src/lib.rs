@@ -4,6 +4,8 @@ use quartermaster_types::{AccountId, AuditId, EnvironmentId, RequestId, Timestam
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub mod column;
+
 /// Storage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -61,6 +63,22 @@ pub enum Role {
     Agent,
     /// Reads of configuration and the audit log; no calls.
     Auditor,
+}
+
+impl Role {
+    /// The stored and spoken form: `admin`, `agent`, `auditor`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Agent => "agent",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// The role of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Admin, Self::Agent, Self::Auditor].into_iter().find(|role| role.as_str() == name)
+    }
 }
 
 /// How a token is narrowed. `None` does not narrow; an empty list allows nothing.
@@ -168,6 +186,23 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// The stored and spoken form: `ok`, `unchanged`, `refused`, `failed`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The outcome of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Ok, Self::Unchanged, Self::Refused, Self::Failed].into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
 /// One audit record: who did what, before, after, and how it ended. Never a secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditRow {
@@ -209,6 +244,9 @@ pub struct AuditRow {
 
 /// The most of a call's arguments that an audit record keeps.
 pub const AUDIT_ARGUMENTS_MAX_BYTES: usize = 4096;
+
+/// The most audit records that one append takes.
+pub const AUDIT_APPEND_MAX_ROWS: usize = 1000;
 
 /// An audit record as it is read back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -273,8 +311,17 @@ pub struct IdempotencyRow {
     pub key: String,
     /// SHA-256 of route and payload.
     pub fingerprint: [u8; 32],
-    /// Status and body once it is done; `None` while in flight.
+    /// Status and body once it is done; `None` while in flight. A claim stores none, whatever is given.
     pub answer: Option<(u16, Vec<u8>)>,
     /// When it was claimed.
     pub created_at: Timestamp,
+}
+
+/// What claiming an idempotency key found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The key is new; go on, then finish or release it.
+    New,
+    /// The key is there already.
+    Existing(IdempotencyRow),
 }

@@ -5,6 +5,7 @@ use quartermaster_types::{AccountId, EnvironmentId, Timestamp, TokenId};
 use std::path::Path;
 
 pub use quartermaster_store_model as model;
+pub use quartermaster_store_model::Claim;
 
 /// Where rows are kept.
 #[derive(Clone)]
@@ -15,25 +16,24 @@ pub enum Store {
     Postgres(quartermaster_store_postgres::PostgresStore),
 }
 
-/// What [`Store::claim_idempotency`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// The key is new; go on, then call [`Store::finish_idempotency`].
-    New,
-    /// The key is there already.
-    Existing(IdempotencyRow),
+/// Calls the same function of whichever back end there is.
+macro_rules! either {
+    ($store:expr, $back_end:ident => $call:expr) => {
+        match $store {
+            Store::Sqlite($back_end) => $call.await,
+            Store::Postgres(_) => todo!(),
+        }
+    };
 }
 
 impl Store {
     /// Creates the SQLite file (refuses when it exists) and runs the migrations.
     pub async fn create_sqlite(path: &Path) -> Result<Self, StoreError> {
-        let _ = path;
-        todo!()
+        quartermaster_store_sqlite::SqliteStore::create(path).await.map(Self::Sqlite)
     }
     /// Opens an existing SQLite file; runs missing migrations; refuses a newer schema ([`StoreError::Newer`]).
     pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
-        let _ = path;
-        todo!()
+        quartermaster_store_sqlite::SqliteStore::open(path).await.map(Self::Sqlite)
     }
     /// Connects to PostgreSQL and runs missing migrations; refuses a newer schema.
     pub async fn connect_postgres(url: &str) -> Result<Self, StoreError> {
@@ -42,37 +42,33 @@ impl Store {
     }
     /// Closes pools; waits for running statements.
     pub async fn close(&self) {
-        todo!()
+        either!(self, back_end => back_end.close())
     }
     /// Cheap read that shows that the database answers (`/readyz`).
     pub async fn ping(&self) -> Result<(), StoreError> {
-        todo!()
+        either!(self, back_end => back_end.ping())
     }
 
     /// Adds an environment. [`StoreError::Conflict`] when the name is taken.
     pub async fn insert_environment(&self, row: &EnvironmentRow) -> Result<(), StoreError> {
-        let _ = row;
-        todo!()
+        either!(self, back_end => back_end.insert_environment(row))
     }
     /// One environment.
     pub async fn find_environment(&self, id: EnvironmentId) -> Result<Option<EnvironmentRow>, StoreError> {
-        let _ = id;
-        todo!()
+        either!(self, back_end => back_end.find_environment(id))
     }
     /// All environments, by id.
     pub async fn list_environments(&self) -> Result<Vec<EnvironmentRow>, StoreError> {
-        todo!()
+        either!(self, back_end => back_end.list_environments())
     }
 
     /// Adds a token; with an audit record in the same transaction (`None` only for `qm init`).
     pub async fn insert_token(&self, row: &TokenRow, audit: Option<&AuditRow>) -> Result<(), StoreError> {
-        let _ = (row, audit);
-        todo!()
+        either!(self, back_end => back_end.insert_token(row, audit))
     }
     /// The token with this hash, revoked and expired ones included.
     pub async fn find_token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
-        let _ = hash;
-        todo!()
+        either!(self, back_end => back_end.find_token_by_hash(hash))
     }
     /// Tokens of an environment, ids above `after`, by id, at most `limit`.
     pub async fn list_tokens(
@@ -81,8 +77,7 @@ impl Store {
         after: Option<TokenId>,
         limit: u32,
     ) -> Result<Vec<TokenRow>, StoreError> {
-        let _ = (environment, after, limit);
-        todo!()
+        either!(self, back_end => back_end.list_tokens(environment, after, limit))
     }
     /// Revokes a token; false when the environment has no such token.
     pub async fn revoke_token(
@@ -92,19 +87,16 @@ impl Store {
         at: Timestamp,
         audit: &AuditRow,
     ) -> Result<bool, StoreError> {
-        let _ = (environment, id, at, audit);
-        todo!()
+        either!(self, back_end => back_end.revoke_token(environment, id, at, audit))
     }
 
     /// Adds an account with its audit record.
     pub async fn insert_account(&self, row: &AccountRow, audit: &AuditRow) -> Result<(), StoreError> {
-        let _ = (row, audit);
-        todo!()
+        either!(self, back_end => back_end.insert_account(row, audit))
     }
     /// Adds many accounts at once without audit records (bench and import), in one transaction.
     pub async fn insert_accounts_bulk(&self, rows: &[AccountRow]) -> Result<(), StoreError> {
-        let _ = rows;
-        todo!()
+        either!(self, back_end => back_end.insert_accounts_bulk(rows))
     }
     /// One account of this environment.
     pub async fn find_account(
@@ -112,8 +104,7 @@ impl Store {
         environment: EnvironmentId,
         id: AccountId,
     ) -> Result<Option<AccountRow>, StoreError> {
-        let _ = (environment, id);
-        todo!()
+        either!(self, back_end => back_end.find_account(environment, id))
     }
     /// Accounts of an environment by id, ids above `after`; optionally of one integration or tenant.
     pub async fn list_accounts(
@@ -124,8 +115,7 @@ impl Store {
         tenant_id: Option<&str>,
         limit: u32,
     ) -> Result<Vec<AccountRow>, StoreError> {
-        let _ = (environment, after, integration, tenant_id, limit);
-        todo!()
+        either!(self, back_end => back_end.list_accounts(environment, after, integration, tenant_id, limit))
     }
     /// Replaces an account when its version still is `expected_version` (the row carries the next one); [`StoreError::Stale`] otherwise.
     pub async fn update_account(
@@ -134,8 +124,7 @@ impl Store {
         expected_version: i64,
         audit: &AuditRow,
     ) -> Result<(), StoreError> {
-        let _ = (row, expected_version, audit);
-        todo!()
+        either!(self, back_end => back_end.update_account(row, expected_version, audit))
     }
     /// Deletes an account; false when the environment has no such account.
     pub async fn delete_account(
@@ -144,8 +133,7 @@ impl Store {
         id: AccountId,
         audit: &AuditRow,
     ) -> Result<bool, StoreError> {
-        let _ = (environment, id, audit);
-        todo!()
+        either!(self, back_end => back_end.delete_account(environment, id, audit))
     }
 
     /// An environment's override of an integration.
@@ -154,8 +142,7 @@ impl Store {
         environment: EnvironmentId,
         integration: &str,
     ) -> Result<Option<EnvironmentOverrideRow>, StoreError> {
-        let _ = (environment, integration);
-        todo!()
+        either!(self, back_end => back_end.find_environment_override(environment, integration))
     }
     /// Sets or replaces it.
     pub async fn put_environment_override(
@@ -163,14 +150,12 @@ impl Store {
         row: &EnvironmentOverrideRow,
         audit: &AuditRow,
     ) -> Result<(), StoreError> {
-        let _ = (row, audit);
-        todo!()
+        either!(self, back_end => back_end.put_environment_override(row, audit))
     }
 
     /// Appends audit records in one statement; at most 1,000 a call.
     pub async fn append_audit(&self, rows: &[AuditRow]) -> Result<(), StoreError> {
-        let _ = rows;
-        todo!()
+        either!(self, back_end => back_end.append_audit(rows))
     }
     /// Reads audit records, newest first.
     pub async fn list_audit(
@@ -178,14 +163,12 @@ impl Store {
         environment: EnvironmentId,
         query: &AuditQuery,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let _ = (environment, query);
-        todo!()
+        either!(self, back_end => back_end.list_audit(environment, query))
     }
 
     /// Claims an idempotency key.
     pub async fn claim_idempotency(&self, row: &IdempotencyRow) -> Result<Claim, StoreError> {
-        let _ = row;
-        todo!()
+        either!(self, back_end => back_end.claim_idempotency(row))
     }
     /// Stores the answer under a claimed key.
     pub async fn finish_idempotency(
@@ -196,8 +179,7 @@ impl Store {
         status: u16,
         body: &[u8],
     ) -> Result<(), StoreError> {
-        let _ = (environment, token, key, status, body);
-        todo!()
+        either!(self, back_end => back_end.finish_idempotency(environment, token, key, status, body))
     }
     /// Gives a claimed key back (the call never reached the upstream).
     pub async fn release_idempotency(
@@ -206,12 +188,10 @@ impl Store {
         token: TokenId,
         key: &str,
     ) -> Result<(), StoreError> {
-        let _ = (environment, token, key);
-        todo!()
+        either!(self, back_end => back_end.release_idempotency(environment, token, key))
     }
     /// Forgets keys that were claimed before `before`.
     pub async fn prune_idempotency(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let _ = before;
-        todo!()
+        either!(self, back_end => back_end.prune_idempotency(before))
     }
 }

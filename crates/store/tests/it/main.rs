@@ -1,0 +1,7 @@
+//! One suite for both back ends. The PostgreSQL half runs where `QM_TEST_POSTGRES_URL` names a server on which databases
+//! may be made; each test gets its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod conformance;
+mod support;
