@@ -1,0 +1,324 @@
+//! The pipeline: resolve → validate → guard → authorise upstream → execute → normalise → record.
+
+mod arguments;
+mod body;
+mod custom;
+mod guarding;
+mod idempotency;
+mod prepare;
+mod record;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quartermaster_definition::plan::Effect;
+use quartermaster_engine::{Answer, Call, Failure, Preview};
+use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId};
+use serde_json::{Map, Value, json};
+
+use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
+use crate::{Actor, Gateway};
+use idempotency::Claimed;
+use prepare::Prepared;
+use record::Record;
+
+/// Through which door a call came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Door {
+    /// `POST …/tools/{name}/call`.
+    Tool,
+    /// `/proxy/…`.
+    Proxy,
+    /// `/custom/…`.
+    Custom,
+}
+
+impl Door {
+    /// As it stands in audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Proxy => "proxy",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+/// Which method is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By tool name or alias.
+    Tool(String),
+    /// By resource and method name.
+    Method {
+        /// Resource.
+        resource: String,
+        /// Method.
+        method: String,
+    },
+}
+
+/// Arguments as they came.
+#[derive(Clone, Debug)]
+pub enum Arguments {
+    /// A JSON object.
+    Json(Map<String, Value>),
+    /// Query parameters, all texts, to be converted as the schema wants; and a JSON body's members, and path parts.
+    Parts {
+        /// Query parameters.
+        query: Vec<(String, String)>,
+        /// Members of the JSON body.
+        body: Map<String, Value>,
+        /// `id` from the path, percent-decoded.
+        id: Option<String>,
+    },
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct CallRequest {
+    /// The request id.
+    pub request_id: RequestId,
+    /// The door.
+    pub door: Door,
+    /// The account.
+    pub account: AccountId,
+    /// The method.
+    pub target: Target,
+    /// Arguments.
+    pub arguments: Arguments,
+    /// `quartermaster-session`; at most 128 visible characters.
+    pub session: Option<String>,
+    /// `Prefer: wait=N`, capped by `PREFER_WAIT_MAX`.
+    pub wait: Option<Duration>,
+    /// `Idempotency-Key`, at most 255 visible ASCII characters; writes only.
+    pub idempotency_key: Option<String>,
+}
+
+/// What came of it: the body in pieces, ready to be sent one after the other.
+///
+/// Both doors answer the same shapes. A list: `{"result":[…],"next_cursor":…,"prev_cursor":null,"result_count":n}`,
+/// with `scanned`, `is_partial` and `stopped_because` when a local filter or a bound was in force. Everything else:
+/// `{"result":…}`, with `"changed":bool` for methods that bring a record into a state.
+#[derive(Debug)]
+pub struct CallAnswer {
+    /// JSON, in pieces.
+    pub body: Vec<Bytes>,
+    /// Limits.
+    pub rate_limits: RateLimits,
+    /// True when this is the stored answer of an earlier call with the same idempotency key.
+    pub replayed: bool,
+}
+
+/// A call that did not work, with the limits that came with it.
+#[derive(Debug)]
+pub struct CallProblem {
+    /// The problem.
+    pub problem: Problem,
+    /// Limits.
+    pub rate_limits: RateLimits,
+}
+
+impl From<Problem> for CallProblem {
+    fn from(problem: Problem) -> Self {
+        Self { problem, rate_limits: RateLimits::default() }
+    }
+}
+
+/// What `dry_run` answers.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct DryRun {
+    /// Always true.
+    pub dry_run: bool,
+    /// The method, `users.suspend`.
+    pub method: String,
+    /// What the guards say: `{"allowed":true}` or `{"allowed":false,"problem":{…}}`.
+    pub decision: Value,
+    /// The exact request; `None` when the guards refuse.
+    pub request: Option<Preview>,
+}
+
+impl Gateway {
+    /// The pipeline: resolve → validate → guard → authorise upstream → execute → normalise → record.
+    ///
+    /// A write that was begun is finished and recorded even when this future is dropped.
+    pub async fn call(&self, actor: &Arc<Actor>, request: CallRequest) -> Result<CallAnswer, CallProblem> {
+        let started = Instant::now();
+        let mut record = Record::begin(self, actor, &request, started);
+        let prepared = match self.prepare(actor, request, &mut record).await {
+            Ok(prepared) => prepared,
+            Err(problem) => {
+                record.refused(&problem).await;
+                return Err(problem.into());
+            }
+        };
+        if prepared.method().effect == Effect::Read {
+            return match self.guard(actor, &prepared) {
+                Ok(()) => self.read(actor, &prepared, record).await,
+                Err(problem) => {
+                    record.refused(&problem).await;
+                    Err(problem.into())
+                }
+            };
+        }
+        let gateway = self.clone();
+        let actor = Arc::clone(actor);
+        let write = self.inner.writes.spawn(async move { gateway.write(&actor, &prepared, record).await });
+        write.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a write panicked");
+            Err(Problem::gateway(Code::Internal, "The call failed inside the gateway.").into())
+        })
+    }
+
+    async fn read(&self, actor: &Actor, prepared: &Prepared, record: Record) -> Result<CallAnswer, CallProblem> {
+        match self.execute(prepared).await {
+            Ok(answer) => {
+                self.remember(actor, prepared, &answer);
+                let calls = upstream_calls(&answer);
+                let answer = self.answer(prepared, answer);
+                record.done(calls).await;
+                answer
+            }
+            Err(failure) => {
+                record.failed(&failure.problem, failure.upstream_calls).await;
+                Err(CallProblem { problem: failure.problem, rate_limits: failure.rate_limits })
+            }
+        }
+    }
+
+    async fn write(&self, actor: &Actor, prepared: &Prepared, record: Record) -> Result<CallAnswer, CallProblem> {
+        let claimed = match self.claim(actor, prepared).await {
+            Ok(claimed) => claimed,
+            Err(problem) => {
+                record.refused(&problem).await;
+                return Err(problem.into());
+            }
+        };
+        let claim = match claimed {
+            Claimed::Replay(answer) => {
+                record.replayed(answer.is_ok()).await;
+                return answer;
+            }
+            Claimed::New(claim) => claim,
+        };
+        if let Err(problem) = self.guard(actor, prepared).and_then(|()| self.accepts_writes()) {
+            self.release(claim).await;
+            record.refused(&problem).await;
+            return Err(problem.into());
+        }
+        let (result, record) = match self.execute(prepared).await {
+            Ok(answer) => {
+                self.remember(actor, prepared, &answer);
+                let record = record.written(&answer);
+                (self.answer(prepared, answer), record)
+            }
+            Err(failure) => {
+                let record = record.not_written(&failure);
+                (Err(CallProblem { problem: failure.problem, rate_limits: failure.rate_limits }), record)
+            }
+        };
+        self.settle(claim, &result).await;
+        match record.commit().await {
+            Ok(()) => result,
+            // The vendor's refusal is the better news; a change without a record must be told.
+            Err(_) if result.is_err() => result,
+            Err(_) => Err(crate::not_recorded().into()),
+        }
+    }
+
+    /// Writes need an audit log that can be written.
+    fn accepts_writes(&self) -> Result<(), Problem> {
+        if self.inner.audit.healthy() {
+            return Ok(());
+        }
+        Err(Problem::gateway(
+            Code::Unavailable,
+            "The audit log cannot be written at the moment, so writes are refused; nothing was sent. Reads go on.",
+        )
+        .with_hint("An operator has to look at the gateway's storage (a full disk, for instance)."))
+    }
+
+    async fn execute(&self, prepared: &Prepared) -> Result<Answer, Failure> {
+        let nothing_sent = |problem| Failure {
+            problem,
+            rate_limits: RateLimits::default(),
+            before: None,
+            upstream_calls: 0,
+        };
+        let entry = &prepared.entry;
+        let connection = entry.connection().map_err(nothing_sent)?;
+        let credentials = || entry.credentials();
+        self.inner.engine.execute(engine_call(prepared, &connection, &credentials)).await
+    }
+
+    /// The body, and the limits that came with it.
+    fn answer(&self, prepared: &Prepared, answer: Answer) -> Result<CallAnswer, CallProblem> {
+        match answer {
+            Answer::List(list) => {
+                let next = match &list.next {
+                    Some(position) => Some(prepared.cursor.seal(&self.inner.cursors, position)?),
+                    None => None,
+                };
+                let rate_limits = list.rate_limits.clone();
+                Ok(CallAnswer { body: body::list(list, next.as_deref()), rate_limits, replayed: false })
+            }
+            Answer::Single(single) => Ok(CallAnswer {
+                body: body::single(single.body, single.changed),
+                rate_limits: single.rate_limits,
+                replayed: false,
+            }),
+        }
+    }
+
+    /// The same up to the guards, nothing sent.
+    pub async fn dry_run(&self, actor: &Arc<Actor>, request: CallRequest) -> Result<DryRun, Problem> {
+        let mut record = Record::begin(self, actor, &request, Instant::now());
+        let prepared = match self.prepare(actor, request, &mut record).await {
+            Ok(prepared) => prepared,
+            Err(problem) => {
+                record.forget();
+                return Err(problem);
+            }
+        };
+        record.forget();
+        let method = prepared.method().full_name();
+        if let Err(problem) = self.guard(actor, &prepared) {
+            let decision = json!({"allowed": false, "problem": problem});
+            return Ok(DryRun { dry_run: true, method, decision, request: None });
+        }
+        let entry = &prepared.entry;
+        let connection = entry.connection()?;
+        let credentials = || entry.credentials();
+        let request = self.inner.engine.preview(&engine_call(&prepared, &connection, &credentials))?;
+        Ok(DryRun { dry_run: true, method, decision: json!({"allowed": true}), request: Some(request) })
+    }
+}
+
+fn engine_call<'a>(
+    prepared: &'a Prepared,
+    connection: &'a Map<String, Value>,
+    credentials: &'a (dyn Fn() -> Result<quartermaster_vault::Secrets, Problem> + Send + Sync),
+) -> Call<'a> {
+    let method = prepared.method();
+    let wait = prepared.wait.filter(|_| method.effect == Effect::Read).map(|wait| wait.min(PREFER_WAIT_MAX));
+    Call {
+        account: prepared.entry.id,
+        credential_version: prepared.entry.access_version,
+        plan: &prepared.entry.plan.plan,
+        method,
+        connection,
+        credentials,
+        arguments: &prepared.arguments,
+        list: prepared.list.clone(),
+        deadline: CALL_DEADLINE + wait.unwrap_or_default(),
+        wait,
+    }
+}
+
+fn upstream_calls(answer: &Answer) -> u32 {
+    match answer {
+        Answer::List(list) => list.upstream_calls,
+        Answer::Single(single) => single.upstream_calls,
+    }
+}

@@ -1,0 +1,126 @@
+//! Raw calls with an account's authentication: for what a definition does not have yet.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use quartermaster_definition::plan::Effect;
+use quartermaster_engine::{Call, Failure, ListOptions, RawAnswer, RawRequest};
+use quartermaster_guard::{Door as GuardDoor, decide};
+use quartermaster_types::{AccountId, Code, Problem, RequestId};
+use serde_json::Map;
+
+use super::guarding::{actor_facts, verdict};
+use super::record::Record;
+use super::{Arguments, CallProblem, CallRequest, Door, Target};
+use crate::accounts::AccountEntry;
+use crate::limits::CALL_DEADLINE;
+use crate::{Actor, Gateway};
+
+impl Gateway {
+    /// A raw call with the account's authentication; refused unless the token allows it; writes refused on a sandbox.
+    ///
+    /// Everything but GET and HEAD counts as a write. The audit record has method and path, never the body.
+    pub async fn custom(
+        &self,
+        actor: &Arc<Actor>,
+        request_id: RequestId,
+        account: AccountId,
+        raw: RawRequest,
+    ) -> Result<RawAnswer, CallProblem> {
+        let mut record = Record::begin(self, actor, &as_call(request_id, account), Instant::now());
+        let is_read = matches!(raw.method, http::Method::GET | http::Method::HEAD);
+        record.action(format!("custom.{}", raw.method.as_str().to_ascii_lowercase()), path_of(&raw));
+        let entry = match self.account(actor, account).await {
+            Ok(entry) => entry,
+            Err(problem) => {
+                record.refused(&problem).await;
+                return Err(problem.into());
+            }
+        };
+        record.account(&entry);
+        if let Err(problem) = self.guard_custom(actor, &entry, is_read) {
+            record.refused(&problem).await;
+            return Err(problem.into());
+        }
+        if is_read {
+            let result = self.raw(&entry, raw).await;
+            match &result {
+                Ok(_) => record.done(1).await,
+                Err(failure) => record.failed(&failure.problem, failure.upstream_calls).await,
+            }
+            return result.map_err(call_problem);
+        }
+        let gateway = self.clone();
+        let write = self.inner.writes.spawn(async move {
+            let result = gateway.raw(&entry, raw).await;
+            let record = match &result {
+                Ok(_) => record.sent(),
+                Err(failure) => record.not_written(failure),
+            };
+            match record.commit().await {
+                Err(_) if result.is_ok() => Err(crate::not_recorded().into()),
+                _ => result.map_err(call_problem),
+            }
+        });
+        write.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a raw write panicked");
+            Err(Problem::gateway(Code::Internal, "The call failed inside the gateway.").into())
+        })
+    }
+
+    fn guard_custom(&self, actor: &Actor, entry: &AccountEntry, is_read: bool) -> Result<(), Problem> {
+        let mut facts = actor_facts(actor, GuardDoor::Custom, entry.id);
+        facts.is_blocked = entry.blocked;
+        facts.is_sandbox = entry.sandbox;
+        facts.effect = if is_read { Effect::Read } else { Effect::Destructive };
+        verdict(decide(&facts))?;
+        if is_read { Ok(()) } else { self.accepts_writes() }
+    }
+
+    async fn raw(&self, entry: &AccountEntry, raw: RawRequest) -> Result<RawAnswer, Failure> {
+        let nothing_sent =
+            |problem| Failure { problem, rate_limits: Default::default(), before: None, upstream_calls: 0 };
+        let plan = &entry.plan.plan;
+        let connection = entry.connection().map_err(nothing_sent)?;
+        let credentials = || entry.credentials();
+        // The engine authenticates by plan; a method is only what a call is made of.
+        let Some(method) = plan.methods().next() else {
+            return Err(nothing_sent(Problem::gateway(Code::Unsupported, "The definition has no methods.")));
+        };
+        let call = Call {
+            account: entry.id,
+            credential_version: entry.access_version,
+            plan,
+            method,
+            connection: &connection,
+            credentials: &credentials,
+            arguments: &Map::new(),
+            list: ListOptions::default(),
+            deadline: CALL_DEADLINE,
+            wait: None,
+        };
+        self.inner.engine.raw(&call, raw).await
+    }
+}
+
+fn call_problem(failure: Failure) -> CallProblem {
+    CallProblem { problem: failure.problem, rate_limits: failure.rate_limits }
+}
+
+/// The path without its query, which may hold anything.
+fn path_of(raw: &RawRequest) -> String {
+    raw.path_and_query.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+fn as_call(request_id: RequestId, account: AccountId) -> CallRequest {
+    CallRequest {
+        request_id,
+        door: Door::Custom,
+        account,
+        target: Target::Tool(String::new()),
+        arguments: Arguments::Json(Map::new()),
+        session: None,
+        wait: None,
+        idempotency_key: None,
+    }
+}

@@ -1,0 +1,141 @@
+//! The facts that the guards decide over, and the ledger of what sessions have read.
+
+use quartermaster_definition::{Method, MethodKind};
+use quartermaster_engine::Answer;
+use quartermaster_guard::{
+    CallFacts, Decision, Door, MethodFacts, Role, Session, SessionKey, decide, requires_grounding,
+};
+use quartermaster_store_model as model;
+use quartermaster_types::{AccountId, EnvironmentId, NextCall, Problem, TokenId};
+use serde_json::{Map, Value};
+
+use super::prepare::Prepared;
+use crate::{Actor, Gateway};
+
+impl Gateway {
+    /// Whether the call may be made. Refuses with the rule that it breaks and what to do.
+    pub(crate) fn guard(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
+        let method = prepared.method();
+        let next_calls = || reads_of(prepared);
+        let mut facts = CallFacts {
+            method: Some(MethodFacts {
+                resource: &method.resource,
+                name: &method.name,
+                kind: method.kind,
+                tool_name: &method.tool_name,
+                tool_alias: &method.tool_alias,
+                takes_id: method.takes_id,
+            }),
+            effect: method.effect,
+            next_calls: &next_calls,
+            ..actor_facts(actor, door(prepared.door), prepared.entry.id)
+        };
+        facts.is_blocked = prepared.entry.blocked;
+        facts.is_sandbox = prepared.entry.sandbox;
+        if requires_grounding(&facts)
+            && let Some(id) = prepared.id()
+        {
+            let session = session_key(actor, prepared);
+            let now = self.inner.clock.now();
+            facts.grounding = Some(self.inner.ledger.is_grounded(&session, &method.resource, id.as_bytes(), now));
+        }
+        verdict(decide(&facts))
+    }
+
+    /// Notes the ids that a call brought, so that writes to them are grounded. A record that this session made counts as read.
+    pub(crate) fn remember(&self, actor: &Actor, prepared: &Prepared, answer: &Answer) {
+        let method = prepared.method();
+        let session = session_key(actor, prepared);
+        let now = self.inner.clock.now();
+        let resource = &method.resource;
+        match answer {
+            Answer::List(list) => {
+                self.inner.ledger.record(&session, resource, list.ids.iter().map(|id| &id[..]), now);
+            }
+            Answer::Single(single) if brings_a_record(method) => {
+                self.inner.ledger.record(&session, resource, single.id.iter().map(|id| &id[..]), now);
+            }
+            Answer::Single(_) => {}
+        }
+    }
+}
+
+/// Reads, and what made the record.
+fn brings_a_record(method: &Method) -> bool {
+    method.effect == quartermaster_definition::plan::Effect::Read || method.kind == MethodKind::Create
+}
+
+/// The facts that an actor brings; those of the account and the method are still to be set.
+pub(crate) fn actor_facts(actor: &Actor, door: Door, account: AccountId) -> CallFacts<'_> {
+    CallFacts {
+        door,
+        role: match actor.role {
+            model::Role::Admin => Role::Admin,
+            model::Role::Agent => Role::Agent,
+            model::Role::Auditor => Role::Auditor,
+        },
+        allowed_accounts: actor.narrowing.accounts.as_deref(),
+        allowed_tools: actor.narrowing.tools.as_deref(),
+        allowed_methods: actor.narrowing.methods.as_deref(),
+        allows_custom: actor.narrowing.custom,
+        account,
+        is_blocked: false,
+        is_sandbox: false,
+        method: None,
+        effect: quartermaster_definition::plan::Effect::Destructive,
+        grounds_proxy: false,
+        grounding: None,
+        next_calls: &Vec::new,
+    }
+}
+
+/// A decision as a result.
+pub(crate) fn verdict(decision: Decision) -> Result<(), Problem> {
+    match decision {
+        Decision::Allow => Ok(()),
+        Decision::Deny { rule, problem } => {
+            tracing::debug!(rule = rule.as_str(), "a guard refused a call");
+            Err(problem)
+        }
+    }
+}
+
+fn door(door: super::Door) -> Door {
+    match door {
+        super::Door::Tool => Door::Tool,
+        super::Door::Proxy => Door::Proxy,
+        super::Door::Custom => Door::Custom,
+    }
+}
+
+fn session_key<'a>(actor: &Actor, prepared: &'a Prepared) -> SessionKey<'a> {
+    key(actor.environment_id, actor.token_id, prepared.session.as_deref(), prepared.entry.id)
+}
+
+fn key(environment: EnvironmentId, token: TokenId, session: Option<&str>, account: AccountId) -> SessionKey<'_> {
+    let session = match session {
+        Some(name) => Session::Named(name),
+        None => Session::Token(token),
+    };
+    SessionKey { environment, session, account }
+}
+
+/// The calls that would ground the id: reading just that record, or looking for it.
+fn reads_of(prepared: &Prepared) -> Vec<NextCall> {
+    let method = prepared.method();
+    let plan = &prepared.entry.plan.plan;
+    let Some(resource) = plan.resources.get(&method.resource) else { return Vec::new() };
+    let mut calls = Vec::new();
+    for candidate in resource.methods.values() {
+        let arguments = match candidate.kind {
+            MethodKind::Get => {
+                let id = prepared.id().unwrap_or_default();
+                Map::from_iter([("id".to_owned(), Value::String(id.to_owned()))])
+            }
+            MethodKind::List => Map::new(),
+            _ => continue,
+        };
+        calls.push(NextCall { tool: candidate.tool_name.clone(), arguments });
+    }
+    calls
+}

@@ -1,0 +1,131 @@
+//! The first stages: which account, which method, which arguments.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quartermaster_definition::Method;
+use quartermaster_engine::ListOptions;
+use quartermaster_types::{Code, Problem};
+use serde_json::{Map, Value};
+
+use super::arguments::{self, CursorContext};
+use super::record::Record;
+use super::{CallRequest, Door, Target};
+use crate::accounts::AccountEntry;
+use crate::limits::{IDEMPOTENCY_KEY_MAX_CHARACTERS, SESSION_MAX_CHARACTERS};
+use crate::plans::{MethodPlace, PlanEntry};
+use crate::{Actor, Gateway};
+
+/// A call whose account, method and arguments are known to be good.
+pub(crate) struct Prepared {
+    pub(crate) door: Door,
+    pub(crate) session: Option<String>,
+    pub(crate) entry: Arc<AccountEntry>,
+    pub(crate) place: MethodPlace,
+    /// Without list options.
+    pub(crate) arguments: Map<String, Value>,
+    pub(crate) list: ListOptions,
+    pub(crate) cursor: CursorContext,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl Prepared {
+    /// The method.
+    pub(crate) fn method(&self) -> &Method {
+        self.entry.plan.method(self.place)
+    }
+
+    /// The id that the method is called with.
+    pub(crate) fn id(&self) -> Option<&str> {
+        if self.method().takes_id { self.arguments.get("id").and_then(Value::as_str) } else { None }
+    }
+}
+
+impl Gateway {
+    /// Resolves and validates. What becomes known on the way goes into the record, so that a refusal tells it too.
+    pub(crate) async fn prepare(
+        &self,
+        actor: &Actor,
+        request: CallRequest,
+        record: &mut Record,
+    ) -> Result<Prepared, Problem> {
+        check_texts(&request)?;
+        let entry = self.account(actor, request.account).await?;
+        record.account(&entry);
+        let place = find(&entry.plan, &request.target)?;
+        record.method(&entry.plan, place);
+        let method = entry.plan.method(place);
+        let mut arguments = arguments::validated(&entry.plan.plan, method, request.arguments)?;
+        record.arguments(&entry, method, &arguments)?;
+        let (list, cursor) =
+            arguments::list_options(&self.inner.cursors, actor.environment_id, entry.id, method, &mut arguments)?;
+        Ok(Prepared {
+            door: request.door,
+            session: request.session,
+            place,
+            arguments,
+            list,
+            cursor,
+            wait: request.wait,
+            idempotency_key: request.idempotency_key,
+            entry,
+        })
+    }
+}
+
+/// The caller's own texts that come in headers.
+fn check_texts(request: &CallRequest) -> Result<(), Problem> {
+    let mut mistakes = Vec::new();
+    if let Some(session) = &request.session {
+        let bad = session.is_empty()
+            || session.chars().count() > SESSION_MAX_CHARACTERS
+            || session.chars().any(|character| character.is_control() || character.is_whitespace());
+        if bad {
+            mistakes.push((
+                "/quartermaster-session".to_owned(),
+                format!("1 to {SESSION_MAX_CHARACTERS} visible characters are expected"),
+            ));
+        }
+    }
+    if let Some(key) = &request.idempotency_key {
+        let bad = key.is_empty()
+            || key.len() > IDEMPOTENCY_KEY_MAX_CHARACTERS
+            || !key.bytes().all(|byte| byte.is_ascii_graphic());
+        if bad {
+            mistakes.push((
+                "/idempotency-key".to_owned(),
+                format!("1 to {IDEMPOTENCY_KEY_MAX_CHARACTERS} visible ASCII characters are expected"),
+            ));
+        }
+    }
+    crate::invalid("A header of the call is not as it should be.", mistakes)
+}
+
+fn find(plan: &PlanEntry, target: &Target) -> Result<MethodPlace, Problem> {
+    match target {
+        Target::Tool(name) => plan.find_tool(name).ok_or_else(|| {
+            let known = crate::some_names(plan.plan.methods().map(|method| method.tool_name.as_str()));
+            Problem::caller(Code::NotFound, format!("{} has no tool {name:?}.", plan.plan.label))
+                .with_hint(format!("Its tools are {known}."))
+        }),
+        Target::Method { resource, method } => plan.find(resource, method).ok_or_else(|| {
+            let problem = match plan.plan.resources.get(resource) {
+                None => {
+                    let known = crate::some_names(plan.plan.resources.keys().map(String::as_str));
+                    Problem::caller(Code::Unsupported, format!("{} has no resource {resource:?}.", plan.plan.label))
+                        .with_hint(format!("Its resources are {known}."))
+                }
+                Some(found) => {
+                    let known = crate::some_names(found.methods.keys().map(String::as_str));
+                    Problem::caller(
+                        Code::Unsupported,
+                        format!("{resource} of {} has no method {method:?}.", plan.plan.label),
+                    )
+                    .with_hint(format!("Its methods are {known}."))
+                }
+            };
+            problem
+        }),
+    }
+}

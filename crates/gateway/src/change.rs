@@ -1,0 +1,66 @@
+//! Audit records of configuration changes; the store commits them together with the change.
+
+use quartermaster_store_model::{AuditRow, Outcome};
+use quartermaster_types::{AccountId, RequestId};
+use serde::Serialize;
+
+use crate::{Actor, Gateway};
+
+/// An audit record in the making.
+pub(crate) struct Change(AuditRow);
+
+impl Gateway {
+    /// Begins the record of a configuration change by `actor`.
+    pub(crate) fn change(&self, actor: &Actor, request_id: RequestId, action: &str) -> Change {
+        Change(AuditRow {
+            id: self.inner.ids.next(),
+            environment_id: actor.environment_id,
+            at: self.inner.clock.now(),
+            request_id,
+            token_id: actor.token_id,
+            session: None,
+            door: "api",
+            action: action.to_owned(),
+            account_id: None,
+            target: None,
+            arguments: None,
+            before: None,
+            after: None,
+            outcome: Outcome::Ok,
+            code: None,
+            upstream_calls: 0,
+            duration_ms: 0,
+        })
+    }
+}
+
+impl Change {
+    /// On which account.
+    pub(crate) fn account(mut self, id: AccountId) -> Self {
+        self.0.account_id = Some(id);
+        self
+    }
+
+    /// On what.
+    pub(crate) fn target(mut self, target: impl std::fmt::Display) -> Self {
+        self.0.target = Some(target.to_string());
+        self
+    }
+
+    /// State before; must hold no secret.
+    pub(crate) fn before(mut self, state: &impl Serialize) -> Self {
+        self.0.before = serde_json::to_string(state).ok();
+        self
+    }
+
+    /// State after; must hold no secret.
+    pub(crate) fn after(mut self, state: &impl Serialize) -> Self {
+        self.0.after = serde_json::to_string(state).ok();
+        self
+    }
+
+    /// The record.
+    pub(crate) fn row(self) -> AuditRow {
+        self.0
+    }
+}

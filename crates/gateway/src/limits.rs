@@ -1,0 +1,69 @@
+//! Every limit of the gateway, in one place. Each bounds something that callers, vendors or time could make grow.
+
+use std::time::Duration;
+
+/// Accounts that are kept ready in memory. An account takes under 600 bytes; the least used go first.
+pub const ACCOUNTS_CACHED_MAX: usize = 131_072;
+/// Tokens that are kept ready in memory.
+pub const ACTORS_CACHED_MAX: usize = 32_768;
+/// Compiled plans that are kept: one per distinct definition with its overrides, shared by all accounts that have the same.
+pub const PLANS_CACHED_MAX: usize = 1_024;
+/// Data keys of environments that are kept unwrapped.
+pub const DATA_KEYS_CACHED_MAX: usize = 4_096;
+/// Bytes of rendered tool lists that are kept.
+pub const RENDERED_TOOLS_CACHED_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Audit records that wait for the writer. When it is full, callers wait; nothing is dropped.
+pub const AUDIT_QUEUE_MAX: usize = 4_096;
+/// Audit records in one write.
+pub const AUDIT_BATCH_MAX: usize = 200;
+/// How long the writer gathers records of reads before it writes them.
+pub const AUDIT_GATHER: Duration = Duration::from_millis(50);
+/// Audit records that are kept in memory while the store refuses writes; what comes on top is counted as lost.
+pub const AUDIT_HELD_MAX: usize = 20_000;
+/// How often a store that refuses audit records is tried again.
+pub const AUDIT_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// The longest state before or after a write that an audit record keeps.
+pub const AUDIT_STATE_MAX_BYTES: usize = 16 * 1024;
+/// The longest target (an id) that an audit record keeps.
+pub const AUDIT_TARGET_MAX_BYTES: usize = 256;
+
+/// How long one call may take, waiting for the vendor included.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(60);
+/// The most that `Prefer: wait=N` can ask for.
+pub const PREFER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long `shutdown` waits for writes that are under way.
+pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(70);
+/// The longest `quartermaster-session`, in characters.
+pub const SESSION_MAX_CHARACTERS: usize = 128;
+/// The longest `Idempotency-Key`, in characters.
+pub const IDEMPOTENCY_KEY_MAX_CHARACTERS: usize = 255;
+/// How long the answer under an idempotency key is kept.
+pub const IDEMPOTENCY_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often forgotten idempotency keys are cleared away.
+pub const IDEMPOTENCY_PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Smallest and largest `limit` of a configuration list, and what is taken without one.
+pub const PAGE_LIMIT_MIN: i64 = 1;
+/// The largest.
+pub const PAGE_LIMIT_MAX: i64 = 200;
+/// The default.
+pub const PAGE_LIMIT_DEFAULT: i64 = 50;
+/// The longest cursor that is looked at.
+pub const CURSOR_MAX_BYTES: usize = 8 * 1024;
+
+/// The longest tenant id, in bytes.
+pub const TENANT_ID_MAX_BYTES: usize = 255;
+/// The longest token or environment name, in bytes.
+pub const NAME_MAX_BYTES: usize = 100;
+/// The longest connection value, in bytes.
+pub const CONNECTION_VALUE_MAX_BYTES: usize = 2 * 1024;
+/// The longest single credential, in bytes (a private key fits).
+pub const CREDENTIAL_MAX_BYTES: usize = 16 * 1024;
+/// The longest override of an account or environment, in bytes of JSON.
+pub const OVERRIDE_MAX_BYTES: usize = 64 * 1024;
+/// Accounts, tools or methods that a token's narrowing may name.
+pub const NARROWING_MAX_ITEMS: usize = 1_000;
+
+/// Names that an error lists as a help (tools, methods, integrations).
+pub const NAMES_IN_HINT_MAX: usize = 20;

@@ -1,0 +1,175 @@
+//! Compiled plans: one per distinct definition with its overrides, shared by every account that has the same.
+
+use std::sync::{Arc, OnceLock};
+
+use indexmap::IndexMap;
+use quartermaster_definition::{Method, Plan};
+use quartermaster_types::{Code, FieldError, Problem};
+use serde_json::Value;
+
+use crate::cache::Cache;
+use crate::limits::PLANS_CACHED_MAX;
+use crate::metrics::{MethodMetrics, Metrics};
+
+/// What identifies a plan. The patches stand here in full: a hash could be made to collide across environments.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PlanKey {
+    pub(crate) integration: Arc<str>,
+    /// Canonical JSON.
+    pub(crate) environment_patch: Option<Arc<str>>,
+    /// Canonical JSON.
+    pub(crate) account_patch: Option<Arc<str>>,
+}
+
+/// A plan with what the gateway looks up for it once.
+pub(crate) struct PlanEntry {
+    pub(crate) plan: Arc<Plan>,
+    /// Compiled from `plan.connection_schema` when first needed.
+    connection: OnceLock<Option<jsonschema::Validator>>,
+    /// By resource, then by method, in the order of the plan.
+    metrics: Vec<Vec<MethodMetrics>>,
+}
+
+impl PlanEntry {
+    /// The counters of the method at this place.
+    pub(crate) fn metrics(&self, place: MethodPlace) -> &MethodMetrics {
+        &self.metrics[place.resource][place.method]
+    }
+
+    /// The method at this place.
+    pub(crate) fn method(&self, place: MethodPlace) -> &Method {
+        &self.plan.resources[place.resource].methods[place.method]
+    }
+
+    /// Where a method stands.
+    pub(crate) fn find(&self, resource: &str, method: &str) -> Option<MethodPlace> {
+        let (place, _, found) = self.plan.resources.get_full(resource)?;
+        Some(MethodPlace { resource: place, method: found.methods.get_index_of(method)? })
+    }
+
+    /// Where a tool stands, by name or alias; case does not matter.
+    pub(crate) fn find_tool(&self, name: &str) -> Option<MethodPlace> {
+        let names = &self.plan.tool_names;
+        let (resource, method) = names.get(name).or_else(|| names.get(name.to_ascii_lowercase().as_str()))?;
+        self.find(resource, method)
+    }
+
+    /// Checks a connection object against the plan's schema: all problems at once.
+    pub(crate) fn check_connection(&self, connection: &Value) -> Vec<FieldError> {
+        let validator = self.connection.get_or_init(|| {
+            jsonschema::validator_for(&self.plan.connection_schema)
+                .inspect_err(|error| tracing::error!(%error, "a connection schema does not compile"))
+                .ok()
+        });
+        let Some(validator) = validator else {
+            return vec![FieldError { pointer: "/connection".to_owned(), detail: "its schema is broken".to_owned() }];
+        };
+        validator
+            .iter_errors(connection)
+            .map(|error| FieldError { pointer: format!("/connection{}", error.instance_path()), detail: error.to_string() })
+            .collect()
+    }
+}
+
+/// Where a method stands in its plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MethodPlace {
+    pub(crate) resource: usize,
+    pub(crate) method: usize,
+}
+
+/// The definitions that this gateway knows, and their compiled plans.
+pub(crate) struct Plans {
+    definitions: IndexMap<Arc<str>, Loaded>,
+    compiled: Cache<PlanKey, Arc<PlanEntry>>,
+    metrics: Arc<Metrics>,
+}
+
+struct Loaded {
+    definition: quartermaster_definition::Definition,
+    base: Arc<Plan>,
+}
+
+impl Plans {
+    /// Loads and compiles the definitions; refuses with the diagnostics of all that are broken.
+    pub(crate) fn new(texts: Vec<(String, String)>, metrics: Arc<Metrics>) -> Result<Self, String> {
+        let mut definitions = IndexMap::new();
+        let mut problems = Vec::new();
+        for (name, text) in texts {
+            match load(&name, &text) {
+                Ok(loaded) => {
+                    definitions.insert(Arc::from(loaded.base.name.as_str()), loaded);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems.join("\n"));
+        }
+        definitions.sort_keys();
+        Ok(Self { definitions, compiled: Cache::new(PLANS_CACHED_MAX), metrics })
+    }
+
+    /// The integrations' names, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.definitions.keys()
+    }
+
+    /// The shared form of an integration's name.
+    pub(crate) fn name(&self, integration: &str) -> Option<Arc<str>> {
+        self.definitions.get_key_value(integration).map(|(name, _)| Arc::clone(name))
+    }
+
+    /// How many plans are held.
+    pub(crate) fn held(&self) -> usize {
+        self.compiled.len()
+    }
+
+    /// The plan under a key; compiled when it is not held. `Err`: what does not fit, in words.
+    pub(crate) fn get(&self, key: &PlanKey) -> Result<Arc<PlanEntry>, Vec<String>> {
+        if let Some(entry) = self.compiled.get(key) {
+            return Ok(entry);
+        }
+        let Some(loaded) = self.definitions.get(&key.integration) else {
+            return Err(vec![format!("this gateway has no definition of {}", key.integration)]);
+        };
+        let ticket = self.compiled.ticket();
+        let plan = compile(loaded, key.environment_patch.as_deref(), key.account_patch.as_deref())?;
+        let entry = Arc::new(self.entry(&loaded.base, plan));
+        self.compiled.insert(ticket, key.clone(), Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    fn entry(&self, base: &Plan, plan: Arc<Plan>) -> PlanEntry {
+        let metrics = plan
+            .resources
+            .values()
+            .map(|resource| {
+                let methods = resource.methods.values();
+                methods
+                    .map(|method| {
+                        // Methods that only an override knows share one label: overrides must not grow the metrics.
+                        let known = base.method(&method.resource, &method.name).is_some();
+                        let label = if known { method.full_name() } else { "other".to_owned() };
+                        self.metrics.method(&plan.name, &label)
+                    })
+                    .collect()
+            })
+            .collect();
+        PlanEntry { plan, connection: OnceLock::new(), metrics }
+    }
+}
+
+/// JSON with the members of every object in order, so that equal values have equal texts.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut sorted = value.clone();
+    sorted.sort_all_objects();
+    sorted.to_string()
+}
+
+/// The problem with an override that does not compile.
+pub(crate) fn override_problem(pointer: &str, details: Vec<String>) -> Problem {
+    let problem = Problem::caller(Code::InvalidArgument, "The override does not fit the definition.")
+        .with_hint("An override is a JSON Merge Patch on the definition; it has to leave a definition that compiles.");
+    details.into_iter().fold(problem, |problem, detail| problem.with_error(pointer, detail))
+}

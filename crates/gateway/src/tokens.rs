@@ -1,0 +1,253 @@
+//! API tokens: who calls, and the tokens themselves.
+
+use std::sync::Arc;
+
+use quartermaster_store_model::{Narrowing, Role, TokenRow};
+use quartermaster_types::{Code, EnvironmentId, Problem, RequestId, Timestamp, TokenId};
+use quartermaster_vault::ApiToken;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::limits::{NAME_MAX_BYTES, NARROWING_MAX_ITEMS};
+use crate::page::{self, Page, PageQuery};
+use crate::{Gateway, rights, storage_problem, vault_problem};
+
+/// Characters of a token's text that are kept in clear, to recognise it by.
+const PREFIX_CHARACTERS: usize = 10;
+
+/// Who calls: a token that was found, not expired, not revoked.
+#[derive(Debug)]
+pub struct Actor {
+    /// The token.
+    pub token_id: TokenId,
+    /// Its environment.
+    pub environment_id: EnvironmentId,
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Whether it may make environments.
+    pub operator: bool,
+    /// Its narrowing.
+    pub narrowing: Narrowing,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A token as callers see it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TokenView {
+    /// Id.
+    pub id: TokenId,
+    /// Name.
+    pub name: String,
+    /// First characters of the text.
+    pub prefix: String,
+    /// Role.
+    pub role: Role,
+    /// Narrowing.
+    #[serde(flatten)]
+    pub narrowing: Narrowing,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A new token.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Narrowing.
+    pub narrowing: Narrowing,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Gateway {
+    /// Finds the actor of a bearer token (`None`: no header).
+    ///
+    /// A token that is missing, mistyped, unknown, expired or revoked gives the same problem.
+    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Arc<Actor>, Problem> {
+        match self.find_actor(bearer).await {
+            Ok(Some(actor)) => Ok(actor),
+            Ok(None) => {
+                self.inner.metrics.unauthenticated.inc();
+                Err(Problem::caller(Code::Unauthenticated, "The request carries no valid API token.")
+                    .with_hint("Send `Authorization: Bearer <api token>`. A token may have expired or been revoked."))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn find_actor(&self, bearer: Option<&str>) -> Result<Option<Arc<Actor>>, Problem> {
+        let Some(hash) = bearer.and_then(ApiToken::hash_presented) else { return Ok(None) };
+        let actor = match self.inner.actors.get(&hash) {
+            Some(actor) => actor,
+            None => {
+                let ticket = self.inner.actors.ticket();
+                let row = self.inner.store.find_token_by_hash(&hash.0).await.map_err(storage_problem)?;
+                let Some(row) = row.filter(|row| row.revoked_at.is_none()) else { return Ok(None) };
+                let actor = Arc::new(Actor {
+                    token_id: row.id,
+                    environment_id: row.environment_id,
+                    name: row.name,
+                    role: row.role,
+                    operator: row.operator,
+                    narrowing: row.narrowing,
+                    expires_at: row.expires_at,
+                });
+                self.inner.actors.insert(ticket, hash, Arc::clone(&actor));
+                actor
+            }
+        };
+        let expired = actor.expires_at.is_some_and(|at| at <= self.inner.clock.now());
+        Ok((!expired).then_some(actor))
+    }
+
+    /// Makes a token; its text is returned once.
+    pub async fn create_token(
+        &self,
+        actor: &Arc<Actor>,
+        request_id: RequestId,
+        token: NewToken,
+    ) -> Result<(TokenView, SecretString), Problem> {
+        rights::require_full_admin(actor, "make tokens")?;
+        self.check_new_token(actor, &token).await?;
+        let (row, text) = self.new_token_row(actor.environment_id, token, false)?;
+        let view = view(&row);
+        let audit = self.change(actor, request_id, "token.create").target(row.id).after(&view).row();
+        self.inner.store.insert_token(&row, Some(&audit)).await.map_err(storage_problem)?;
+        Ok((view, text))
+    }
+
+    async fn check_new_token(&self, actor: &Actor, token: &NewToken) -> Result<(), Problem> {
+        let mut errors = Vec::new();
+        if let Some(detail) = name_mistake(&token.name) {
+            errors.push(("/name".to_owned(), detail));
+        }
+        let now = self.inner.clock.now();
+        match (token.expires_at, actor.expires_at) {
+            (Some(at), _) if at <= now => errors.push(("/expires_at".to_owned(), format!("{at} is not in the future"))),
+            (at, Some(own)) if at.is_none_or(|at| at > own) => errors.push((
+                "/expires_at".to_owned(),
+                format!("a token cannot outlive the one that makes it, which ends at {own}"),
+            )),
+            _ => {}
+        }
+        let lists = [
+            ("/accounts", token.narrowing.accounts.as_ref().map_or(0, Vec::len)),
+            ("/tools", token.narrowing.tools.as_ref().map_or(0, Vec::len)),
+            ("/methods", token.narrowing.methods.as_ref().map_or(0, Vec::len)),
+        ];
+        for (pointer, items) in lists {
+            if items > NARROWING_MAX_ITEMS {
+                errors.push((pointer.to_owned(), format!("{items} items are more than {NARROWING_MAX_ITEMS}")));
+            }
+        }
+        for (index, id) in token.narrowing.accounts.iter().flatten().take(NARROWING_MAX_ITEMS).enumerate() {
+            let found = self.inner.store.find_account(actor.environment_id, *id).await.map_err(storage_problem)?;
+            if found.is_none() {
+                errors.push((format!("/accounts/{index}"), format!("there is no integrated account {id}")));
+            }
+        }
+        crate::invalid("The token cannot be made.", errors)
+    }
+
+    /// A row and the text of a new token.
+    pub(crate) fn new_token_row(
+        &self,
+        environment: EnvironmentId,
+        token: NewToken,
+        operator: bool,
+    ) -> Result<(TokenRow, SecretString), Problem> {
+        let made = ApiToken::generate().map_err(vault_problem)?;
+        let row = token_row(self.inner.ids.next(), environment, token, operator, &made, self.inner.clock.now());
+        Ok((row, made.text))
+    }
+
+    /// Tokens (admin and auditor), revoked and expired ones included.
+    pub async fn list_tokens(&self, actor: &Arc<Actor>, page: &PageQuery) -> Result<Page<TokenView>, Problem> {
+        rights::require_role(actor, &[Role::Admin, Role::Auditor], "list tokens")?;
+        if rights::is_narrowed(&actor.narrowing) {
+            return Err(Problem::gateway(Code::PermissionDenied, "A narrowed token may not list tokens."));
+        }
+        let limit = page::limit(page)?;
+        let environment = actor.environment_id.to_string();
+        let context: [&[u8]; 2] = [environment.as_bytes(), b"tokens"];
+        let after = page::open(&self.inner.cursors, &context, page)?.map(TokenId);
+        let rows = self
+            .inner
+            .store
+            .list_tokens(actor.environment_id, after, limit + 1)
+            .await
+            .map_err(storage_problem)?;
+        page::of(&self.inner.cursors, &context, limit, rows, |row| row.id.0, |row| view(&row))
+    }
+
+    /// Revokes a token; it stops working at once.
+    pub async fn revoke_token(&self, actor: &Arc<Actor>, request_id: RequestId, id: TokenId) -> Result<(), Problem> {
+        rights::require_full_admin(actor, "revoke tokens")?;
+        let now = self.inner.clock.now();
+        let audit = self.change(actor, request_id, "token.revoke").target(id).row();
+        let found =
+            self.inner.store.revoke_token(actor.environment_id, id, now, &audit).await.map_err(storage_problem)?;
+        self.inner.actors.retain(|_, held| held.token_id != id);
+        if found {
+            return Ok(());
+        }
+        Err(Problem::caller(Code::NotFound, format!("There is no token {id}."))
+            .with_hint("List the tokens with GET /token."))
+    }
+}
+
+/// What is wrong with a name; `None`: nothing.
+pub(crate) fn name_mistake(name: &str) -> Option<String> {
+    if name.trim().is_empty() {
+        return Some("a name is needed".to_owned());
+    }
+    if name.len() > NAME_MAX_BYTES {
+        return Some(format!("{} bytes are more than {NAME_MAX_BYTES}", name.len()));
+    }
+    name.chars().any(char::is_control).then(|| "control characters are not allowed".to_owned())
+}
+
+pub(crate) fn token_row(
+    id: TokenId,
+    environment_id: EnvironmentId,
+    token: NewToken,
+    operator: bool,
+    made: &ApiToken,
+    now: Timestamp,
+) -> TokenRow {
+    TokenRow {
+        id,
+        environment_id,
+        name: token.name,
+        hash: made.hash.0,
+        prefix: made.text.expose_secret().chars().take(PREFIX_CHARACTERS).collect(),
+        role: token.role,
+        operator,
+        narrowing: token.narrowing,
+        expires_at: token.expires_at,
+        revoked_at: None,
+        created_at: now,
+    }
+}
+
+fn view(row: &TokenRow) -> TokenView {
+    TokenView {
+        id: row.id,
+        name: row.name.clone(),
+        prefix: row.prefix.clone(),
+        role: row.role,
+        narrowing: row.narrowing.clone(),
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        created_at: row.created_at,
+    }
+}

@@ -1,0 +1,58 @@
+//! The tools of an account, rendered once per plan, format and filter, then served as bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moka::sync::Cache;
+use quartermaster_definition::tools::ToolFilter;
+use quartermaster_types::{AccountId, Code, Problem, TokenId};
+
+use crate::limits::RENDERED_TOOLS_CACHED_MAX_BYTES;
+use crate::plans::PlanEntry;
+use crate::{Actor, Gateway};
+
+/// Which tools, in which shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ToolQuery {
+    /// `read`, `write`, `custom` or exact method names; empty for all.
+    pub methods: Vec<String>,
+    /// Any of these tags; empty for all.
+    pub tags: Vec<String>,
+    /// Words to rank by.
+    pub search: Option<String>,
+    /// At most so many.
+    pub limit: Option<u32>,
+    /// Wire shape; `None` for ours.
+    pub format: Option<String>,
+}
+
+/// Tools, serialised.
+#[derive(Clone, Debug)]
+pub struct RenderedTools {
+    /// JSON.
+    pub body: Bytes,
+    /// Strong entity tag, with quotes.
+    pub etag: String,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    /// Hash of the effective definition.
+    version: [u8; 32],
+    query: ToolQuery,
+    /// The token, when it is narrowed to tools or methods.
+    narrowed: Option<TokenId>,
+}
+
+/// Rendered lists, bounded by their bytes.
+pub(crate) struct Rendered(Cache<Key, Arc<RenderedTools>>);
+
+/// What an entry takes besides its body.
+const ENTRY_BYTES: usize = 512;
+
+impl Rendered {
+    pub(crate) fn new() -> Self {
+        let weigh = |_: &Key, tools: &Arc<RenderedTools>| (tools.body.len() + ENTRY_BYTES) as u32;
+        Self(Cache::builder().max_capacity(RENDERED_TOOLS_CACHED_MAX_BYTES).weigher(weigh).build())
+    }
+}
