@@ -95,7 +95,7 @@ impl Gateway {
         let patch = check::override_text(account.override_patch.as_ref(), &mut mistakes);
         let Some(key) = self.plan_key(actor.environment_id, &account.integration, patch.as_deref()).await? else {
             mistakes.push(("/integration".to_owned(), self.unknown_integration(&account.integration)));
-            return crate::invalid("The account cannot be made.", mistakes);
+            return Err(crate::mistaken("The account cannot be made.", mistakes));
         };
         let plan = self.inner.plans.get(&key).map_err(|details| override_problem("/override", details))?;
         let connection = entry::with_defaults(account.connection, &plan.plan);
@@ -257,13 +257,8 @@ impl Gateway {
             self.verify(&entry).await?;
         }
         let after = self.view_of(&row).await?;
-        let audit = self
-            .change(actor, request_id, "account.update")
-            .account(id)
-            .target(id)
-            .before(&before)
-            .after(&after)
-            .row();
+        let audit =
+            self.change(actor, request_id, "account.update").account(id).target(id).before(&before).after(&after).row();
         let stored = self.inner.store.update_account(&row, old.version, &audit).await;
         self.inner.accounts.invalidate(&id);
         stored.map_err(|error| match error {
@@ -307,9 +302,7 @@ impl Gateway {
             }
         }
         let Value::Object(connection) = connection else {
-            return crate::invalid("The account cannot be changed.", mistakes).and_then(|()| {
-                Err(Problem::gateway(Code::Internal, "The stored connection of this account cannot be read."))
-            });
+            return Err(Problem::gateway(Code::Internal, "The stored connection of this account cannot be read."));
         };
         let connection = entry::with_defaults(connection, &plan.plan);
         check::connection(&connection, &plan, &mut mistakes);
@@ -346,8 +339,7 @@ impl Gateway {
         let row = self.row(actor, id).await?;
         rights::require_full_admin(actor, "delete accounts")?;
         let before = self.view_of(&row).await?;
-        let audit =
-            self.change(actor, request_id, "account.delete").account(id).target(id).before(&before).row();
+        let audit = self.change(actor, request_id, "account.delete").account(id).target(id).before(&before).row();
         let found = self.inner.store.delete_account(actor.environment_id, id, &audit).await;
         self.inner.accounts.invalidate(&id);
         self.inner.engine.forget(id);

@@ -70,12 +70,7 @@ impl AuditLog {
             writer.run(incoming, closing).await;
             let _ = done.send(());
         });
-        Self {
-            queue,
-            state,
-            closed: tokio::sync::Mutex::new(Some(closed)),
-            close: std::sync::Mutex::new(Some(close)),
-        }
+        Self { queue, state, closed: tokio::sync::Mutex::new(Some(closed)), close: std::sync::Mutex::new(Some(close)) }
     }
 
     /// Whether the last write of records worked.
@@ -177,7 +172,8 @@ impl Writer {
     /// Waits a little for more records, unless somebody waits for the ones that are there.
     async fn gather(&self, incoming: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>) {
         let until = Instant::now() + AUDIT_GATHER;
-        while !batch.is_empty() && batch.len() < AUDIT_BATCH_MAX && batch.iter().all(|entry| entry.committed.is_none()) {
+        while !batch.is_empty() && batch.len() < AUDIT_BATCH_MAX && batch.iter().all(|entry| entry.committed.is_none())
+        {
             let room = AUDIT_BATCH_MAX - batch.len();
             match tokio::time::timeout_at(until, incoming.recv_many(batch, room)).await {
                 Ok(count) if count > 0 => {}

@@ -240,12 +240,8 @@ impl Gateway {
     }
 
     async fn execute(&self, prepared: &Prepared) -> Result<Answer, Failure> {
-        let nothing_sent = |problem| Failure {
-            problem,
-            rate_limits: RateLimits::default(),
-            before: None,
-            upstream_calls: 0,
-        };
+        let nothing_sent =
+            |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
         let entry = &prepared.entry;
         let connection = entry.connection().map_err(nothing_sent)?;
         let credentials = || entry.credentials();

@@ -28,20 +28,22 @@ impl Gateway {
             ));
         }
         if let Some(detail) = name_mistake(name) {
-            return crate::invalid("The environment cannot be made.", vec![("/name".to_owned(), detail)]);
+            return Err(crate::mistaken("The environment cannot be made.", vec![("/name".to_owned(), detail)]));
         }
         let id: EnvironmentId = self.inner.ids.next();
         let (_, wrapped_key) = self.inner.root_key.new_data_key(id).map_err(vault_problem)?;
-        let environment =
-            EnvironmentRow { id, name: name.to_owned(), wrapped_key, created_at: self.inner.clock.now() };
+        let environment = EnvironmentRow { id, name: name.to_owned(), wrapped_key, created_at: self.inner.clock.now() };
         let (token, text) = self.new_token_row(id, first_token(), false)?;
         let made = self
             .change(actor, request_id, "environment.create")
             .target(id)
             .after(&serde_json::json!({"id": id, "name": name}))
             .row();
-        let mut token_made =
-            self.change(actor, request_id, "token.create").target(token.id).after(&serde_json::json!({"name": token.name, "role": "admin"})).row();
+        let mut token_made = self
+            .change(actor, request_id, "token.create")
+            .target(token.id)
+            .after(&serde_json::json!({"name": token.name, "role": "admin"}))
+            .row();
         token_made.environment_id = id;
         self.inner.store.insert_environment(&environment).await.map_err(|error| match error {
             StoreError::Conflict(_) => {
@@ -72,12 +74,7 @@ impl Gateway {
 }
 
 fn first_token() -> NewToken {
-    NewToken {
-        name: "first admin".to_owned(),
-        role: Role::Admin,
-        narrowing: Narrowing::default(),
-        expires_at: None,
-    }
+    NewToken { name: "first admin".to_owned(), role: Role::Admin, narrowing: Narrowing::default(), expires_at: None }
 }
 
 /// Creates the first environment (`default`) and its operator token in an empty store: `qm init`.

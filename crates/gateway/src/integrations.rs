@@ -86,15 +86,14 @@ impl Gateway {
         let Some(integration) = self.inner.plans.name(name) else { return Err(self.no_such_integration(name)) };
         if !patch.is_object() {
             let detail = "an override is a JSON object: a merge patch on the definition".to_owned();
-            return crate::invalid("The override cannot be taken.", vec![("/override".to_owned(), detail)])
-                .and_then(|()| Err(self.no_such_integration(name)));
+            return Err(crate::mistaken("The override cannot be taken.", vec![("/override".to_owned(), detail)]));
         }
         let text = canonical(&patch);
         if text.len() > OVERRIDE_MAX_BYTES {
-            return Err(Problem::caller(Code::PayloadTooLarge, format!(
-                "The override has {} bytes; {OVERRIDE_MAX_BYTES} are the most.",
-                text.len()
-            )));
+            return Err(Problem::caller(
+                Code::PayloadTooLarge,
+                format!("The override has {} bytes; {OVERRIDE_MAX_BYTES} are the most.", text.len()),
+            ));
         }
         let key = PlanKey {
             integration,
@@ -104,9 +103,7 @@ impl Gateway {
         let plan = self.inner.plans.get(&key).map_err(|details| override_problem("/override", details))?;
         self.store_override(actor, request_id, name, text).await?;
         let environment = actor.environment_id;
-        self.inner
-            .accounts
-            .retain(|_, entry| entry.environment_id != environment || entry.plan.plan.name != name);
+        self.inner.accounts.retain(|_, entry| entry.environment_id != environment || entry.plan.plan.name != name);
         Ok(view(&plan.plan))
     }
 
@@ -118,8 +115,7 @@ impl Gateway {
         patch: String,
     ) -> Result<(), Problem> {
         let environment_id = actor.environment_id;
-        let old =
-            self.inner.store.find_environment_override(environment_id, name).await.map_err(storage_problem)?;
+        let old = self.inner.store.find_environment_override(environment_id, name).await.map_err(storage_problem)?;
         let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         let mut change = self.change(actor, request_id, "integration.override").target(name).after(&parsed(&patch));
         if let Some(old) = &old {

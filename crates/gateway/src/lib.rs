@@ -93,8 +93,7 @@ impl Gateway {
     pub fn new(options: Options) -> Result<Self, String> {
         let metrics = Arc::new(Metrics::new());
         let plans = Plans::new(options.definitions, Arc::clone(&metrics))?;
-        let engine =
-            Engine::new(options.client, options.clock.clone(), Some(observer(&metrics, options.observer)));
+        let engine = Engine::new(options.client, options.clock.clone(), Some(observer(&metrics, options.observer)));
         let inner = Arc::new(Inner {
             audit: AuditLog::start(options.store.clone(), Arc::clone(&metrics)),
             cursors: options.root_key.cursor_sealer(),
@@ -226,13 +225,15 @@ fn not_recorded() -> Problem {
 }
 
 /// `Ok` when there are no errors; else one problem with all of them.
-fn invalid<T: Default>(detail: &str, errors: Vec<(String, String)>) -> Result<T, Problem> {
-    if errors.is_empty() {
-        return Ok(T::default());
-    }
+fn invalid(detail: &str, errors: Vec<(String, String)>) -> Result<(), Problem> {
+    if errors.is_empty() { Ok(()) } else { Err(mistaken(detail, errors)) }
+}
+
+/// One problem with all the wrong places.
+fn mistaken(detail: &str, errors: Vec<(String, String)>) -> Problem {
     let problem = Problem::caller(Code::InvalidArgument, detail)
         .with_hint("Correct the places in `errors`; nothing was changed.");
-    Err(errors.into_iter().fold(problem, |problem, (pointer, detail)| problem.with_error(pointer, detail)))
+    errors.into_iter().fold(problem, |problem, (pointer, detail)| problem.with_error(pointer, detail))
 }
 
 /// The first few names, for a hint.

@@ -39,10 +39,8 @@ pub struct PageQuery {
 pub(crate) fn limit(query: &PageQuery) -> Result<u32, Problem> {
     let limit = query.limit.unwrap_or(PAGE_LIMIT_DEFAULT);
     if !(PAGE_LIMIT_MIN..=PAGE_LIMIT_MAX).contains(&limit) {
-        return Err(Problem::caller(Code::InvalidArgument, "limit is out of range.").with_error(
-            "/limit",
-            format!("{limit} is not between {PAGE_LIMIT_MIN} and {PAGE_LIMIT_MAX}"),
-        ));
+        return Err(Problem::caller(Code::InvalidArgument, "limit is out of range.")
+            .with_error("/limit", format!("{limit} is not between {PAGE_LIMIT_MIN} and {PAGE_LIMIT_MAX}")));
     }
     Ok(limit as u32)
 }

@@ -24,6 +24,8 @@ pub(crate) struct PlanKey {
 /// A plan with what the gateway looks up for it once.
 pub(crate) struct PlanEntry {
     pub(crate) plan: Arc<Plan>,
+    /// Hash of `plan.version`, for keys.
+    pub(crate) version: [u8; 32],
     /// Compiled from `plan.connection_schema` when first needed.
     connection: OnceLock<Option<jsonschema::Validator>>,
     /// By resource, then by method, in the order of the plan.
@@ -66,7 +68,10 @@ impl PlanEntry {
         };
         validator
             .iter_errors(connection)
-            .map(|error| FieldError { pointer: format!("/connection{}", error.instance_path()), detail: error.to_string() })
+            .map(|error| FieldError {
+                pointer: format!("/connection{}", error.instance_path()),
+                detail: error.to_string(),
+            })
             .collect()
     }
 }
@@ -86,7 +91,7 @@ pub(crate) struct Plans {
 }
 
 struct Loaded {
-    definition: quartermaster_definition::Definition,
+    definition: (),
     base: Arc<Plan>,
 }
 
@@ -156,7 +161,7 @@ impl Plans {
                     .collect()
             })
             .collect();
-        PlanEntry { plan, connection: OnceLock::new(), metrics }
+        PlanEntry { version: crate::sha256(&[plan.version.as_bytes()]), plan, connection: OnceLock::new(), metrics }
     }
 }
 
@@ -172,4 +177,14 @@ pub(crate) fn override_problem(pointer: &str, details: Vec<String>) -> Problem {
     let problem = Problem::caller(Code::InvalidArgument, "The override does not fit the definition.")
         .with_hint("An override is a JSON Merge Patch on the definition; it has to leave a definition that compiles.");
     details.into_iter().fold(problem, |problem, detail| problem.with_error(pointer, detail))
+}
+
+fn load(name: &str, text: &str) -> Result<Loaded, String> {
+    let _ = (name, text);
+    Err(String::new())
+}
+
+fn compile(loaded: &Loaded, environment: Option<&str>, account: Option<&str>) -> Result<Arc<Plan>, Vec<String>> {
+    let _ = (environment, account, &loaded.definition);
+    Ok(Arc::clone(&loaded.base))
 }

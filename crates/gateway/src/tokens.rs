@@ -180,12 +180,8 @@ impl Gateway {
         let environment = actor.environment_id.to_string();
         let context: [&[u8]; 2] = [environment.as_bytes(), b"tokens"];
         let after = page::open(&self.inner.cursors, &context, page)?.map(TokenId);
-        let rows = self
-            .inner
-            .store
-            .list_tokens(actor.environment_id, after, limit + 1)
-            .await
-            .map_err(storage_problem)?;
+        let rows =
+            self.inner.store.list_tokens(actor.environment_id, after, limit + 1).await.map_err(storage_problem)?;
         page::of(&self.inner.cursors, &context, limit, rows, |row| row.id.0, |row| view(&row))
     }
 

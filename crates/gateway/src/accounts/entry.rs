@@ -39,8 +39,7 @@ impl AccountEntry {
 
     /// The credentials, opened for one call.
     pub(crate) fn credentials(&self) -> Result<Secrets, Problem> {
-        let scope =
-            SealScope { environment: self.environment_id, account: self.id, version: self.credential_version };
+        let scope = SealScope { environment: self.environment_id, account: self.id, version: self.credential_version };
         self.data_key.open(scope, &self.sealed).map_err(vault_problem)
     }
 }

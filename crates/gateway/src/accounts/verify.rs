@@ -22,7 +22,8 @@ impl Gateway {
             ));
         };
         let mut arguments = verify.arguments.clone();
-        let limit = arguments.shift_remove("limit").and_then(|limit| limit.as_u64()).and_then(|limit| limit.try_into().ok());
+        let limit =
+            arguments.shift_remove("limit").and_then(|limit| limit.as_u64()).and_then(|limit| limit.try_into().ok());
         let connection = entry.connection()?;
         let credentials = || entry.credentials();
         let call = Call {

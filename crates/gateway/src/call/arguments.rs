@@ -57,12 +57,7 @@ pub(crate) struct CursorContext {
 
 impl CursorContext {
     fn parts(&self) -> [&[u8]; 4] {
-        [
-            self.environment.0.as_bytes(),
-            self.account.0.as_bytes(),
-            self.method.as_bytes(),
-            self.filters.as_bytes(),
-        ]
+        [self.environment.0.as_bytes(), self.account.0.as_bytes(), self.method.as_bytes(), self.filters.as_bytes()]
     }
 
     /// An opaque text for a position.
@@ -107,7 +102,10 @@ pub(crate) fn list_options(
     };
     let fields = fields.and_then(|fields| match fields {
         Value::Array(names) => Some(
-            names.into_iter().filter_map(|name| if let Value::String(name) = name { Some(name) } else { None }).collect(),
+            names
+                .into_iter()
+                .filter_map(|name| if let Value::String(name) = name { Some(name) } else { None })
+                .collect(),
         ),
         _ => None,
     });
