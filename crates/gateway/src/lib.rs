@@ -45,6 +45,9 @@ use limits::{
 use metrics::Metrics;
 use plans::Plans;
 
+/// Told of every exchange with an upstream; must be quick.
+pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
 /// What a gateway is made of.
 pub struct Options {
     /// Rows.
@@ -58,7 +61,7 @@ pub struct Options {
     /// Definition texts by integration name; usually `quartermaster_integrations::all()`.
     pub definitions: Vec<(String, String)>,
     /// Told of every exchange with an upstream.
-    pub observer: Option<Arc<dyn Fn(&Exchange) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
 
 /// The gateway. Cheap to clone.
@@ -152,10 +155,7 @@ impl Gateway {
 }
 
 /// Counts every exchange and passes it on.
-fn observer(
-    metrics: &Arc<Metrics>,
-    further: Option<Arc<dyn Fn(&Exchange) + Send + Sync>>,
-) -> Arc<dyn Fn(&Exchange) + Send + Sync> {
+fn observer(metrics: &Arc<Metrics>, further: Option<Observer>) -> Observer {
     let metrics = Arc::clone(metrics);
     Arc::new(move |exchange| {
         metrics.exchange(exchange.status, exchange.duration_ms);

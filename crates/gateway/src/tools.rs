@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::sync::Cache;
-use quartermaster_definition::tools::ToolFilter;
 use quartermaster_store_model::Narrowing;
 use quartermaster_types::{AccountId, Code, Problem, TokenId};
 

@@ -45,7 +45,7 @@ pub(crate) fn credentials(secrets: &Secrets, plan: &Plan, mistakes: &mut Mistake
         let at = pointer("/credentials", &field.name);
         match secrets.expose(&field.name) {
             None if field.required => mistakes.push((at, format!("{} is required", field.label))),
-            Some(value) if value.is_empty() => mistakes.push((at, format!("{} is empty", field.label))),
+            Some("") => mistakes.push((at, format!("{} is empty", field.label))),
             Some(value) if value.len() > CREDENTIAL_MAX_BYTES => {
                 mistakes.push((at, format!("{} bytes are more than {CREDENTIAL_MAX_BYTES}", value.len())));
             }

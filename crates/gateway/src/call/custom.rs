@@ -6,7 +6,7 @@ use std::time::Instant;
 use quartermaster_definition::plan::Effect;
 use quartermaster_engine::{Call, Failure, ListOptions, RawAnswer, RawRequest};
 use quartermaster_guard::{Door as GuardDoor, decide};
-use quartermaster_types::{AccountId, Code, Problem, RequestId};
+use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId};
 use serde_json::Map;
 
 use super::guarding::{actor_facts, verdict};
@@ -79,7 +79,7 @@ impl Gateway {
 
     async fn raw(&self, entry: &AccountEntry, raw: RawRequest) -> Result<RawAnswer, Failure> {
         let nothing_sent =
-            |problem| Failure { problem, rate_limits: Default::default(), before: None, upstream_calls: 0 };
+            |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
         let plan = &entry.plan.plan;
         let connection = entry.connection().map_err(nothing_sent)?;
         let credentials = || entry.credentials();

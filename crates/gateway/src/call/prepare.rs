@@ -109,8 +109,8 @@ fn find(plan: &PlanEntry, target: &Target) -> Result<MethodPlace, Problem> {
             Problem::caller(Code::NotFound, format!("{} has no tool {name:?}.", plan.plan.label))
                 .with_hint(format!("Its tools are {known}."))
         }),
-        Target::Method { resource, method } => plan.find(resource, method).ok_or_else(|| {
-            let problem = match plan.plan.resources.get(resource) {
+        Target::Method { resource, method } => {
+            plan.find(resource, method).ok_or_else(|| match plan.plan.resources.get(resource) {
                 None => {
                     let known = crate::some_names(plan.plan.resources.keys().map(String::as_str));
                     Problem::caller(Code::Unsupported, format!("{} has no resource {resource:?}.", plan.plan.label))
@@ -124,8 +124,7 @@ fn find(plan: &PlanEntry, target: &Target) -> Result<MethodPlace, Problem> {
                     )
                     .with_hint(format!("Its methods are {known}."))
                 }
-            };
-            problem
-        }),
+            })
+        }
     }
 }
