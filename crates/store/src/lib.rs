@@ -21,7 +21,7 @@ macro_rules! either {
     ($store:expr, $back_end:ident => $call:expr) => {
         match $store {
             Store::Sqlite($back_end) => $call.await,
-            Store::Postgres(_) => todo!(),
+            Store::Postgres($back_end) => $call.await,
         }
     };
 }
@@ -37,8 +37,7 @@ impl Store {
     }
     /// Connects to PostgreSQL and runs missing migrations; refuses a newer schema.
     pub async fn connect_postgres(url: &str) -> Result<Self, StoreError> {
-        let _ = url;
-        todo!()
+        quartermaster_store_postgres::PostgresStore::connect(url).await.map(Self::Postgres)
     }
     /// Closes pools; waits for running statements.
     pub async fn close(&self) {

@@ -1,0 +1,146 @@
+//! API tokens.
+
+use quartermaster_store_model::column::{
+    CorruptColumn, hash_from_bytes, narrowing_from_text, narrowing_to_text, role_from_text,
+};
+use quartermaster_store_model::{AuditRow, StoreError, TokenRow};
+use quartermaster_types::{EnvironmentId, Timestamp, TokenId};
+
+use crate::PostgresStore;
+use crate::error::ResultExt;
+use crate::key::Key;
+
+struct TokenColumns {
+    environment_id: Key,
+    id: Key,
+    name: String,
+    hash: Vec<u8>,
+    prefix: String,
+    role: String,
+    operator: bool,
+    narrowing: String,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+    created_at: i64,
+}
+
+impl TryFrom<TokenColumns> for TokenRow {
+    type Error = CorruptColumn;
+
+    fn try_from(columns: TokenColumns) -> Result<Self, CorruptColumn> {
+        Ok(Self {
+            id: columns.id.id(),
+            environment_id: columns.environment_id.id(),
+            name: columns.name,
+            hash: hash_from_bytes("tokens.hash", &columns.hash)?,
+            prefix: columns.prefix,
+            role: role_from_text("tokens.role", &columns.role)?,
+            operator: columns.operator,
+            narrowing: narrowing_from_text("tokens.narrowing", &columns.narrowing)?,
+            expires_at: columns.expires_at.map(Timestamp::from_unix_ms),
+            revoked_at: columns.revoked_at.map(Timestamp::from_unix_ms),
+            created_at: Timestamp::from_unix_ms(columns.created_at),
+        })
+    }
+}
+
+macro_rules! select_tokens {
+    ($condition:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            TokenColumns,
+            r#"SELECT environment_id AS "environment_id: Key", id AS "id: Key", name, hash, prefix, role, operator, narrowing,
+                      expires_at, revoked_at, created_at
+               FROM tokens WHERE "# + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+impl PostgresStore {
+    /// Adds a token, and its audit record in the same transaction.
+    pub async fn insert_token(&self, row: &TokenRow, audit: Option<&AuditRow>) -> Result<(), StoreError> {
+        const OPERATION: &str = "adding a token";
+        let narrowing = narrowing_to_text(&row.narrowing)?;
+        let mut transaction = self.begin(OPERATION).await?;
+        sqlx::query!(
+            "INSERT INTO tokens (environment_id, id, name, hash, prefix, role, operator, narrowing, expires_at,
+                                 revoked_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            Key(row.environment_id.0) as _,
+            Key(row.id.0) as _,
+            row.name.as_str(),
+            row.hash.as_slice(),
+            row.prefix.as_str(),
+            row.role.as_str(),
+            row.operator,
+            narrowing,
+            row.expires_at.map(Timestamp::unix_ms),
+            row.revoked_at.map(Timestamp::unix_ms),
+            row.created_at.unix_ms()
+        )
+        .execute(&mut *transaction)
+        .await
+        .conflict(OPERATION, "the token")?;
+        if let Some(audit) = audit {
+            crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        }
+        transaction.commit().await.during(OPERATION)
+    }
+
+    /// The token with this hash, revoked and expired ones included.
+    pub async fn find_token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+        const OPERATION: &str = "reading a token";
+        let found = select_tokens!("hash = $1", hash.as_slice()).fetch_optional(&self.pool).await.during(OPERATION)?;
+        found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
+    }
+
+    /// Tokens of an environment, ids above `after`, by id, at most `limit`.
+    pub async fn list_tokens(
+        &self,
+        environment: EnvironmentId,
+        after: Option<TokenId>,
+        limit: u32,
+    ) -> Result<Vec<TokenRow>, StoreError> {
+        const OPERATION: &str = "listing tokens";
+        let after = after.map_or(Key::LOWEST, |id| Key(id.0));
+        let found = select_tokens!(
+            "environment_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+            Key(environment.0) as _,
+            after as _,
+            i64::from(limit)
+        )
+        .fetch_all(&self.pool)
+        .await
+        .during(OPERATION)?;
+        found
+            .into_iter()
+            .map(|columns| columns.try_into().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error)))
+            .collect()
+    }
+
+    /// Revokes a token; the first time holds. False when the environment has no such token; nothing is recorded then.
+    pub async fn revoke_token(
+        &self,
+        environment: EnvironmentId,
+        id: TokenId,
+        at: Timestamp,
+        audit: &AuditRow,
+    ) -> Result<bool, StoreError> {
+        const OPERATION: &str = "revoking a token";
+        let mut transaction = self.begin(OPERATION).await?;
+        let done = sqlx::query!(
+            "UPDATE tokens SET revoked_at = coalesce(revoked_at, $1) WHERE environment_id = $2 AND id = $3",
+            at.unix_ms(),
+            Key(environment.0) as _,
+            Key(id.0) as _
+        )
+        .execute(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        transaction.commit().await.during(OPERATION).map(|()| true)
+    }
+}
