@@ -46,8 +46,8 @@ impl App {
         &self.0.tasks
     }
 
-    /// Runs `work` to its end even when the caller goes away, and graceful shutdown waits for it: a write that was sent must
-    /// be recorded.
+    /// Runs a change of configuration to its end even when the caller goes away, and graceful shutdown waits for it. (Calls
+    /// need no such care: the gateway finishes the writes among them.)
     pub(crate) async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,

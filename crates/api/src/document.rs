@@ -33,6 +33,7 @@ pub fn document() -> Value {
     let routes = routes::all().into_openapi();
     let mut components = routes.components.unwrap_or_default();
     components.schemas.insert("Problem".to_owned(), schema::Problem::schema());
+    components.schemas.insert("Rehearsal".to_owned(), schema::Rehearsal::schema());
     let mut parts = Vec::new();
     <schema::Problem as utoipa::ToSchema>::schemas(&mut parts);
     components.schemas.extend(parts);
@@ -92,7 +93,12 @@ fn complete_operation(public: bool, operation: &mut Value) {
     if public {
         operation["security"] = json!([]);
     }
+    let rehearses = operation["parameters"].as_array().into_iter().flatten().any(|given| given["name"] == "dry_run");
     let Some(responses) = operation["responses"].as_object_mut() else { return };
+    if rehearses {
+        let schema = &mut responses["200"]["content"]["application/json"]["schema"];
+        *schema = json!({"anyOf": [schema.take(), {"$ref": "#/components/schemas/Rehearsal"}]});
+    }
     if !public {
         describe(responses, "401", "`unauthenticated`");
         describe(responses, "403", "`permission_denied`");

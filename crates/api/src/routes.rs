@@ -11,12 +11,15 @@ mod system;
 mod tokens;
 mod tools;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use quartermaster_gateway::CallAnswer;
+use quartermaster_gateway::limits::PREFER_WAIT_MAX;
 use quartermaster_types::{Code, Problem};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -113,7 +116,7 @@ fn fixed(content_type: &str, bytes: impl Into<Bytes>) -> Response {
 }
 
 /// The answer to a call that worked. `waited`: the `Prefer: wait=N` that was honoured.
-fn call_answer(app: &App, answer: CallAnswer, waited: Option<u64>) -> Response {
+fn call_answer(app: &App, answer: CallAnswer, waited: Option<Duration>) -> Response {
     let mut response = Response::new(Body::new(Pieces::new(answer.body)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -123,7 +126,8 @@ fn call_answer(app: &App, answer: CallAnswer, waited: Option<u64>) -> Response {
     if answer.replayed {
         headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
     }
-    if let Some(seconds) = waited {
+    if let Some(wait) = waited {
+        let seconds = wait.min(PREFER_WAIT_MAX).as_secs();
         put(&mut response, HeaderName::from_static("preference-applied"), &format!("wait={seconds}"));
     }
     response

@@ -140,7 +140,26 @@ pub(crate) struct ProxyBody(Map<String, Value>);
 
 /// What a method answers.
 #[derive(ToSchema)]
-pub(crate) struct CallResult(Map<String, Value>);
+pub(crate) struct CallResult {
+    /// The vendor's answer: a record, a list of records, or whatever the method gives.
+    result: Value,
+    /// For methods that bring a record into a state: whether it was in another one before.
+    changed: Option<bool>,
+}
+
+/// What a rehearsal answers: nothing was sent.
+#[derive(ToSchema)]
+pub(crate) struct Rehearsal {
+    /// Always `true`.
+    dry_run: bool,
+    /// The method, `users.suspend`.
+    method: String,
+    /// What the guards say: `allowed`, and the problem when it is not.
+    decision: Map<String, Value>,
+    /// The exact request that would be sent, secrets masked; `null` when the guards refuse.
+    #[schema(required)]
+    request: Option<Map<String, Value>>,
+}
 
 /// Records.
 #[derive(ToSchema)]

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, StatusCode, Uri};
 use quartermaster_engine::{RawAnswer, RawRequest};
 use quartermaster_types::{Code, Problem};
 
@@ -43,16 +43,13 @@ pub(super) async fn custom(State(app): State<App>, caller: Caller, request: Requ
     refuse_idempotency_key(&parts.headers)?;
     let account = account_of(account, &caller.actor)?;
     let body = read_body(&parts.headers, body).await?;
-    let may_write = parts.method != Method::GET && parts.method != Method::HEAD;
     let raw = RawRequest {
         method: parts.method,
         path_and_query: upstream_path(&parts.uri),
         headers: passed_on(&parts.headers),
         body,
     };
-    let gateway = app.gateway().clone();
-    let work = async move { Ok(gateway.custom(&caller.actor, caller.request_id, account, raw).await?) };
-    let answer = if may_write { app.to_the_end(work).await? } else { work.await? };
+    let answer = app.gateway().custom(&caller.actor, caller.request_id, account, raw).await?;
     Ok(upstream_answer(&app, answer))
 }
 

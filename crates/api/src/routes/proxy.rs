@@ -140,7 +140,7 @@ fn method(resource: String, method: impl Into<String>) -> Target {
     Target::Method { resource, method: method.into() }
 }
 
-/// Every proxy route. `body` is `None` on routes that only read: those are not carried on when the caller goes away.
+/// Every proxy route. `body` is `None` on routes that only read.
 async fn call(
     app: &App,
     caller: Caller,
@@ -156,7 +156,7 @@ async fn call(
     let arguments = query.rest()?;
     let account = account_of(account, &caller.actor)?;
     let CallHeaders { session, wait, idempotency_key } = CallHeaders::of(headers)?;
-    let may_write = body.is_some();
+    let reads = body.is_none();
     let request = CallRequest {
         request_id: caller.request_id,
         door: Door::Proxy,
@@ -167,7 +167,7 @@ async fn call(
         wait,
         idempotency_key,
     };
-    run(app, caller, request, dry_run, may_write).await
+    run(app, caller, request, dry_run, reads).await
 }
 
 /// The account that is meant: the parameter, or the only one that the token may use.

@@ -98,28 +98,23 @@ pub(super) async fn call_tool(
         wait,
         idempotency_key,
     };
-    run(&app, caller, request, dry_run, true).await
+    run(&app, caller, request, dry_run, false).await
 }
 
-/// Runs a call, or shows what it would do. `may_write`: the call must come to its end even when the caller goes away.
+/// Runs a call, or shows what it would do. `reads`: the route only reads, so that a wait that was asked for is honoured.
+/// A write that was begun is finished by the gateway even when the caller goes away.
 pub(super) async fn run(
     app: &App,
     caller: Caller,
     request: CallRequest,
     dry_run: bool,
-    may_write: bool,
+    reads: bool,
 ) -> Result<Response, Failure> {
     if dry_run {
         let shown = app.gateway().dry_run(&caller.actor, request).await?;
         return json(StatusCode::OK, &shown);
     }
-    if may_write {
-        let gateway = app.gateway().clone();
-        let work = async move { Ok(gateway.call(&caller.actor, request).await?) };
-        let answer = app.to_the_end(work).await?;
-        return Ok(call_answer(app, answer, None));
-    }
-    let waited = request.wait.map(|wait| wait.as_secs());
+    let waited = request.wait.filter(|_| reads);
     let answer = app.gateway().call(&caller.actor, request).await?;
     Ok(call_answer(app, answer, waited))
 }

@@ -1,0 +1,273 @@
+//! A whole gateway for one test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use quartermaster_api::Shutdown;
+use quartermaster_egress::AllowedUpstreams;
+use quartermaster_engine::Exchange;
+use quartermaster_gateway::{Gateway, Options};
+use quartermaster_simulator::{Config, Running};
+use quartermaster_store::Store;
+use quartermaster_types::{AccountId, Clock};
+use quartermaster_vault::{RootKey, random_bytes};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::logs;
+use crate::secrets::Secrets;
+
+/// The definition that belongs to the simulator.
+const ONEPASSWORD: &str = include_str!("../../../integrations/1password/definition.yaml");
+
+type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
+/// What a [`TestApp`] is made of.
+pub struct Builder {
+    postgres: Option<String>,
+    simulator: Config,
+    clock: Clock,
+    connect: bool,
+    upstreams: Vec<String>,
+    observer: Option<Observer>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            postgres: None,
+            simulator: Config { users: 60, record: true, ..Config::default() },
+            clock: Clock::System,
+            connect: true,
+            upstreams: Vec::new(),
+            observer: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Rows go to this empty PostgreSQL database instead of a SQLite file.
+    pub fn postgres(mut self, url: &str) -> Self {
+        self.postgres = Some(url.to_owned());
+        self
+    }
+
+    /// Another simulator. Without this it has 60 people, no rate limit, and writes down what it is asked.
+    pub fn simulator(mut self, config: Config) -> Self {
+        self.simulator = Config { record: true, ..config };
+        self
+    }
+
+    /// Another clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// No account is connected to the simulator.
+    pub fn unconnected(mut self) -> Self {
+        self.connect = false;
+        self
+    }
+
+    /// This upstream, `HOST:PORT`, may be reached as well.
+    pub fn upstream(mut self, address: SocketAddr) -> Self {
+        self.upstreams.push(address.to_string());
+        self
+    }
+
+    /// Told of every exchange with an upstream.
+    pub fn observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Starts everything.
+    pub async fn start(self) -> TestApp {
+        logs::capture();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let simulator = quartermaster_simulator::start(self.simulator).await.expect("a free port");
+        let secrets = Secrets::default();
+        secrets.add("the client secret", simulator.client_secret());
+        let store = match &self.postgres {
+            Some(url) => Store::connect_postgres(url).await.expect("the database answers"),
+            None => Store::create_sqlite(&folder.path().join("quartermaster.db")).await.expect("an empty folder"),
+        };
+        let root_key = || -> [u8; 32] { random_bytes().expect("randomness") };
+        let key = root_key();
+        let operator_key = RootKey::from_bytes(&key).expect("32 bytes");
+        let operator =
+            quartermaster_gateway::initialise(&store, &operator_key, &self.clock).await.expect("an empty store");
+        let operator = operator.expose_secret().to_owned();
+        let mut upstreams = self.upstreams;
+        upstreams.push(simulator.address().to_string());
+        let allowed = AllowedUpstreams::parse(upstreams.iter().map(String::as_str)).expect("addresses");
+        let gateway = Gateway::new(Options {
+            store,
+            root_key: RootKey::from_bytes(&key).expect("32 bytes"),
+            clock: self.clock.clone(),
+            client: quartermaster_egress::Client::new(allowed),
+            definitions: vec![("1password".to_owned(), ONEPASSWORD.to_owned())],
+            observer: self.observer,
+        })
+        .expect("the definitions hold");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(quartermaster_api::serve(gateway.clone(), listener, async {
+            let _ = stopped.await;
+        }));
+        secrets.add("the operator's token", &operator);
+        let mut app = TestApp {
+            operator: Client::new(address, Some(&operator), secrets.clone()),
+            account: AccountId(uuid::Uuid::nil()),
+            folder,
+            simulator,
+            clock: self.clock,
+            secrets,
+            gateway,
+            stop: Some(stop),
+            served: Some(served),
+        };
+        if self.connect {
+            app.account = app.connect(&app.operator, "acme", json!({})).await;
+        }
+        app
+    }
+}
+
+/// A running gateway with its API, a simulator as upstream and a connected account.
+pub struct TestApp {
+    /// The client of the first token: an admin who may make environments.
+    pub operator: Client,
+    /// The account that is connected to the simulator; nil without one.
+    pub account: AccountId,
+    /// The upstream.
+    pub simulator: Running,
+    /// The gateway's clock.
+    pub clock: Clock,
+    /// What must not show.
+    pub secrets: Secrets,
+    /// The gateway itself.
+    pub gateway: Gateway,
+    folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<Shutdown>>,
+}
+
+impl TestApp {
+    /// A gateway with SQLite, a healthy simulator with 60 people and an account connected to it.
+    pub async fn start() -> Self {
+        Builder::default().start().await
+    }
+
+    /// The same with something else about it.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The folder of the database.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The body that connects an account to the simulator, with `changes` merged over its members.
+    pub fn account_body(&self, tenant: &str, changes: Value) -> Value {
+        let mut body = json!({
+            "integration": "1password",
+            "tenant_id": tenant,
+            "connection": {"region": "com", "account_id": self.simulator.account_id()},
+            "credentials": {"client_id": self.simulator.client_id(), "client_secret": self.simulator.client_secret()},
+            "override": {"base_url": self.simulator.base_url()},
+        });
+        if let Value::Object(changes) = changes {
+            for (name, value) in changes {
+                body[name] = value;
+            }
+        }
+        body
+    }
+
+    /// Connects an account to the simulator.
+    pub async fn connect(&self, client: &Client, tenant: &str, changes: Value) -> AccountId {
+        let account = client.post("/integrated-account", &self.account_body(tenant, changes)).await.expect(201);
+        account["id"].as_str().and_then(|id| id.parse().ok()).expect("an account has an id")
+    }
+
+    /// A client with a new token; `token` has `role` and perhaps a narrowing.
+    pub async fn client(&self, token: Value) -> Client {
+        self.client_of(&self.operator, token).await
+    }
+
+    /// The same in the environment of `admin`.
+    pub async fn client_of(&self, admin: &Client, mut token: Value) -> Client {
+        if token["name"].is_null() {
+            token["name"] = json!("a test");
+        }
+        let made = admin.request("POST", "/token").json(&token).shows_secret().send().await.expect(201);
+        let text = made["token"].as_str().expect("a new token has a text");
+        self.secrets.add("an API token", text);
+        admin.with_token(text)
+    }
+
+    /// The admin of another environment, which is empty.
+    pub async fn stranger(&self, name: &str) -> Client {
+        let request = self.operator.request("POST", "/environment").json(&json!({ "name": name })).shows_secret();
+        let made = request.send().await.expect(201);
+        let text = made["token"].as_str().expect("a new environment has a token");
+        self.secrets.add("a stranger's token", text);
+        self.operator.with_token(text)
+    }
+
+    /// The path of the connected account, with `rest` after it.
+    pub fn account_path(&self, rest: &str) -> String {
+        format!("/integrated-account/{}{rest}", self.account)
+    }
+
+    /// A proxy path with the connected account as parameter.
+    pub fn proxy_path(&self, path: &str) -> String {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        format!("/proxy/{path}{separator}integrated_account_id={}", self.account)
+    }
+
+    /// Calls a tool of the connected account.
+    pub async fn call(&self, client: &Client, tool: &str, arguments: Value) -> crate::Answer {
+        client.post(&self.account_path(&format!("/tools/{tool}/call")), &json!({ "arguments": arguments })).await
+    }
+
+    /// The id of the person with this e-mail address, out of the simulator's own book.
+    pub fn person(&self, email: &str) -> String {
+        self.simulator.control().find(email).expect("the simulator knows this person").id
+    }
+
+    /// Asks the server to stop, without waiting.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Stops the server and the gateway, and looks for secrets in logs and answers.
+    pub async fn finish(mut self) -> Shutdown {
+        self.stop();
+        let served = self.served.take().expect("it finishes once");
+        let shutdown = served.await.expect("the server does not panic");
+        self.gateway.shutdown().await;
+        shutdown
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let found = self.secrets.found(&logs::captured_logs());
+        assert!(found.is_empty(), "secrets show:\n{}", found.join("\n"));
+    }
+}
