@@ -1,0 +1,106 @@
+//! Request bodies, and places that two arguments want.
+
+use quartermaster_expr::Template;
+
+use super::super::pagination::needs_body;
+use crate::diagnostics::Rule;
+use crate::plan::{Argument, ArgumentPlace, BodyRule, PageStyle, Pagination};
+use crate::report::Report;
+use crate::tree::Node;
+
+/// What the body is made of.
+pub(super) fn rule(
+    node: &Node,
+    http_method: &str,
+    arguments: &[Argument],
+    pagination: &Pagination,
+    report: &mut Report<'_>,
+) -> BodyRule {
+    let needed =
+        needs_body(pagination) || arguments.iter().any(|argument| matches!(argument.place, ArgumentPlace::Body(_)));
+    let declared = match node.get("body").and_then(Node::text) {
+        Some("json") => BodyRule::Json,
+        Some("form") => BodyRule::Form,
+        Some(_) => BodyRule::None,
+        None if needed => BodyRule::Json,
+        None => BodyRule::None,
+    };
+    if needed && declared == BodyRule::None {
+        report.error(
+            node.get("body").unwrap_or(node),
+            Rule::ConflictingKeys,
+            "`body: none`, and an argument or cursor goes in the body",
+        );
+    }
+    if declared != BodyRule::None && matches!(http_method, "get" | "head") {
+        let message = format!("a {} request has no body", http_method.to_ascii_uppercase());
+        report.error_with_help(node, Rule::ConflictingKeys, message, "send the arguments as `query`, or use `post`");
+    }
+    if declared == BodyRule::Form {
+        for argument in arguments {
+            if let ArgumentPlace::Body(pointer) = &argument.place
+                && pointer[1..].contains('/')
+            {
+                let message = format!("`{}` goes to `{pointer}`, and a form has no levels", argument.name);
+                report.error(node, Rule::ConflictingKeys, message);
+            }
+        }
+    }
+    declared
+}
+
+/// Notes places that two values want.
+pub(super) fn check_places(
+    node: &Node,
+    arguments: &[Argument],
+    query: &[(String, Template)],
+    pagination: &Pagination,
+    report: &mut Report<'_>,
+) {
+    let mut taken: Vec<(String, String)> =
+        query.iter().map(|(name, _)| (format!("?{name}"), "`query`".to_owned())).collect();
+    taken.extend(page_places(pagination).into_iter().map(|place| (place, "`pagination`".to_owned())));
+    for argument in arguments {
+        let place = match &argument.place {
+            ArgumentPlace::Query(name) | ArgumentPlace::MappedQuery(name, _) => format!("?{name}"),
+            ArgumentPlace::Header(name) => format!("{name}:"),
+            ArgumentPlace::Body(pointer) => pointer.clone(),
+            ArgumentPlace::Template | ArgumentPlace::ListOption | ArgumentPlace::LocalFilter => continue,
+        };
+        let at = node.get("arguments").and_then(|arguments| arguments.get(&argument.name)).unwrap_or(node);
+        if place.is_empty() {
+            let help = "give the argument a place in the body, such as `/name`";
+            report.error_with_help(at, Rule::BadPointer, "an argument cannot be the whole body", help);
+        } else if let Some((_, other)) = taken.iter().find(|(other, _)| overlap(other, &place)) {
+            let message = format!("`{}` goes to the same place as {other}", argument.name);
+            report.error(at, Rule::DuplicatePlace, message);
+        }
+        taken.push((place, format!("`{}`", argument.name)));
+    }
+}
+
+/// The same place, or one body pointer inside the other.
+fn overlap(one: &str, other: &str) -> bool {
+    let inside = |outer: &str, inner: &str| {
+        outer.starts_with('/') && inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    };
+    one == other || inside(one, other) || inside(other, one)
+}
+
+/// Where a page is asked for: `?name` or a body pointer.
+fn page_places(pagination: &Pagination) -> Vec<String> {
+    let mut places = Vec::new();
+    match &pagination.style {
+        PageStyle::CursorQuery { send, .. }
+        | PageStyle::CursorHeader { send, .. }
+        | PageStyle::PageNumber { send, .. }
+        | PageStyle::Offset { send, .. }
+        | PageStyle::LastId { send } => places.push(format!("?{send}")),
+        PageStyle::CursorBody { send, .. } | PageStyle::Perpetual { send, .. } => places.push(send.clone()),
+        PageStyle::None | PageStyle::NextUrl { .. } | PageStyle::LinkHeader => {}
+    }
+    if let Some(size) = &pagination.size_parameter {
+        places.push(if size.starts_with('/') { size.clone() } else { format!("?{size}") });
+    }
+    places
+}

@@ -1,0 +1,3 @@
+//! The definition language through its public interface.
+
+mod shipped;
