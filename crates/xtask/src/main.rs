@@ -10,7 +10,9 @@ mod bench;
 mod documents;
 mod fuzz;
 mod install;
+mod postgres;
 mod run;
+mod sqlx_prepare;
 mod test;
 mod tidy;
 
@@ -36,6 +38,8 @@ enum Command {
     Tidy,
     /// Fuzz the parsers; a few seconds each unless told otherwise.
     Fuzz(fuzz::Options),
+    /// Renew the descriptions of the store's queries that builds check them against.
+    SqlxPrepare(sqlx_prepare::Options),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Tidy => tidy::run(),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::SqlxPrepare(options) => sqlx_prepare::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

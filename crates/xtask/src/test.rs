@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::run::{command, succeed};
-use crate::{documents, install, tidy};
+use crate::{documents, install, postgres, sqlx_prepare, tidy};
 
 /// What to run.
 #[derive(Args)]
@@ -31,6 +31,12 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", about: "sizes, layers, names, manifests", needs: &[], run: tidy::run },
     Step { name: "lints", about: "clippy without a warning", needs: &[install::C_COMPILER], run: lints },
     Step { name: "docs", about: "rustdoc without a warning", needs: &[install::C_COMPILER], run: docs },
+    Step {
+        name: "queries",
+        about: "the committed descriptions of the store's queries are those of the migrations",
+        needs: &[install::C_COMPILER, install::POSTGRESQL],
+        run: queries,
+    },
     Step {
         name: "tests",
         about: "unit, property, definition cases, store on both back ends, HTTP, command line, crash, documents",
@@ -90,8 +96,14 @@ fn docs() -> Result<()> {
     succeed(command("cargo", &arguments).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+fn queries() -> Result<()> {
+    sqlx_prepare::run(&sqlx_prepare::Options { check: true })
+}
+
 fn tests() -> Result<()> {
-    succeed(&mut command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"]))
+    let server = postgres::Server::start()?;
+    let arguments = ["nextest", "run", "--workspace", "--no-fail-fast"];
+    succeed(command("cargo", &arguments).env("QM_TEST_POSTGRES_URL", server.url("postgres")))
 }
 
 fn doctests() -> Result<()> {
