@@ -1,6 +1,6 @@
 //! The connections: their settings, and the one that writes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quartermaster_store_model::StoreError;
@@ -59,14 +59,16 @@ pub(crate) fn writer_options(path: &Path) -> SqliteConnectOptions {
 /// The one connection that writes.
 pub(crate) struct Writer {
     connection: SqliteConnection,
+    path: PathBuf,
     /// What commits outlive at present; `None` when a change of it was cut short.
     durability: Option<Durability>,
+    pages_max: Option<u64>,
 }
 
 impl Writer {
     pub(crate) async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
         let connection = writer_options(path).connect().await?;
-        Ok(Self { connection, durability: None })
+        Ok(Self { connection, path: path.to_owned(), durability: None, pages_max: None })
     }
 
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
@@ -81,8 +83,27 @@ impl Writer {
     }
 
     pub(crate) async fn limit_pages(&mut self, pages: u64) -> Result<(), sqlx::Error> {
-        let statement = format!("PRAGMA max_page_count = {pages}");
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut self.connection).await.map(|_| ())
+        self.pages_max = Some(pages);
+        limit_pages(&mut self.connection, pages).await
+    }
+
+    /// SQLite ends a transaction by itself when the disk is full, which the driver does not notice: it then takes the
+    /// connection to be in a transaction for ever and begins no other one. Such a connection is replaced.
+    async fn recover(&mut self) -> Result<(), sqlx::Error> {
+        if !self.connection.is_in_transaction() {
+            return Ok(());
+        }
+        // A rollback may just be under way: this answer comes after it.
+        self.connection.ping().await?;
+        if !self.connection.is_in_transaction() {
+            return Ok(());
+        }
+        let mut fresh = writer_options(&self.path).connect().await?;
+        if let Some(pages) = self.pages_max {
+            limit_pages(&mut fresh, pages).await?;
+        }
+        self.durability = None;
+        std::mem::replace(&mut self.connection, fresh).close().await
     }
 
     async fn set_durability(&mut self, durability: Durability) -> Result<(), sqlx::Error> {
@@ -98,6 +119,11 @@ impl Writer {
         self.durability = Some(durability);
         Ok(())
     }
+}
+
+async fn limit_pages(connection: &mut SqliteConnection, pages: u64) -> Result<(), sqlx::Error> {
+    let statement = format!("PRAGMA max_page_count = {pages}");
+    sqlx::query(AssertSqlSafe(statement)).execute(connection).await.map(|_| ())
 }
 
 impl SqliteStore {
@@ -117,6 +143,7 @@ impl SqliteStore {
         durability: Durability,
     ) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
         let mut writer = self.lock_writer(operation).await?;
+        writer.recover().await.during(operation)?;
         writer.set_durability(durability).await.during(operation)?;
         Ok(MappedMutexGuard::map(writer, |writer| &mut writer.connection))
     }

@@ -4,4 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod conformance;
+mod crash;
+mod postgres_database;
+mod sqlite_file;
 mod support;
