@@ -13,6 +13,7 @@ use quartermaster_types::{Code, FieldError, Problem};
 use serde_json::{Map, Value};
 
 use crate::plan::{Method, Plan};
+use crate::tools::argument_alias;
 
 pub use id::{IdMistake, IdMistakeKind, id_mistake};
 pub(crate) use query::arguments_from_query;
@@ -65,12 +66,11 @@ pub(crate) fn validate(
     let value = if validator.is_valid(&value) {
         value
     } else {
-        // Strict tool modes make a model write null for every optional member, nested ones too.
-        let without_nulls = without_nested_nulls(&value, 0);
-        if !validator.is_valid(&without_nulls) {
-            return Err(field_errors(validator, &method.input_schema, &without_nulls));
+        let repaired = repair(method, &value);
+        if !validator.is_valid(&repaired) {
+            return Err(field_errors(validator, &method.input_schema, &repaired));
         }
-        without_nulls
+        repaired
     };
     match value {
         Value::Object(arguments) => Ok(arguments),
@@ -103,6 +103,25 @@ pub fn invalid_arguments(plan: &Plan, method: &Method, given: &Map<String, Value
 /// Nulls of other arguments stay, so that the answer says what is expected, or that there is no such argument.
 fn is_optional(method: &Method, name: &str) -> bool {
     method.arguments.iter().any(|argument| !argument.required && argument.name == name)
+}
+
+/// What a model wrote as the tool's projection told it to, and the schema does not take: aliases of argument names that some
+/// providers refuse, and nulls for optional members inside objects (strict modes make it write one for every member).
+fn repair(method: &Method, value: &Value) -> Value {
+    let mut value = without_nested_nulls(value, 0);
+    if let Some(members) = value.as_object_mut() {
+        for argument in &method.arguments {
+            let alias = argument_alias(&argument.name);
+            if alias != argument.name
+                && !members.contains_key(&argument.name)
+                && let Some(given) = members.shift_remove(&alias)
+                && !given.is_null()
+            {
+                members.insert(argument.name.clone(), given);
+            }
+        }
+    }
+    value
 }
 
 fn without_nested_nulls(value: &Value, depth: usize) -> Value {

@@ -81,6 +81,32 @@ pub fn canonical_of_alias(alias: &str) -> &str {
     }
 }
 
+/// Whether every provider accepts this as the name of an argument: `[A-Za-z_][A-Za-z0-9_]*`, at most [`TOOL_NAME_MAX`]
+/// characters.
+pub(crate) fn is_plain_argument(name: &str) -> bool {
+    name.len() <= TOOL_NAME_MAX
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+/// A name for an argument that every provider accepts. Equals `name` when that is one already; otherwise it ends in a hash of it,
+/// and a call that uses it is understood.
+pub fn argument_alias(name: &str) -> String {
+    if is_plain_argument(name) {
+        return name.to_owned();
+    }
+    let plain: String =
+        name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
+    let plain = plain.trim_matches('_');
+    let stem = if plain.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        plain.to_owned()
+    } else {
+        format!("a_{plain}")
+    };
+    let keep = stem.len().min(TOOL_NAME_MAX - HASH_DIGITS - 1);
+    format!("{}_{:08x}", stem[..keep].trim_end_matches('_'), stable_hash(name))
+}
+
 /// How long this name may be: one that needs an alias leaves room for it.
 fn room_for(name: &str) -> usize {
     if name.starts_with(|first: char| first.is_ascii_alphabetic()) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{argument_alias, pointer};
 use crate::plan::{Argument, ArgumentPlace, IdRule};
 
 /// Largest `limit` that a list accepts, in records.
@@ -68,7 +69,8 @@ pub fn input_schema(arguments: &[Argument]) -> Value {
     let mut properties = Map::new();
     let (first, rest): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.name == "id");
     for argument in first.into_iter().chain(rest) {
-        let schema = hoist_definitions(&argument.schema, &argument.name, &mut definitions);
+        let base = pointer::join("#/properties", &argument.name);
+        let schema = hoist_definitions(&argument.schema, &argument.name, &base, &mut definitions);
         properties.insert(argument.name.clone(), schema);
     }
     let required: Vec<&str> = properties
@@ -104,7 +106,11 @@ pub enum OutputShape {
 /// JSON Schema of the answer's body. `record`: the resource's record schema, where the definition gives one.
 pub fn output_schema(shape: OutputShape, record: Option<&Value>) -> Value {
     let mut definitions = Map::new();
-    let record = record.map_or_else(|| json!({}), |schema| hoist_definitions(schema, "record", &mut definitions));
+    let base = match shape {
+        OutputShape::List { .. } => "#/properties/result/items",
+        OutputShape::Single { .. } => "#/properties/result",
+    };
+    let record = record.map_or_else(|| json!({}), |schema| hoist_definitions(schema, "record", base, &mut definitions));
     let mut schema = match shape {
         OutputShape::List { has_local_filters } => list_output(record, has_local_filters),
         OutputShape::Single { has_transition } => single_output(record, has_transition),
@@ -125,7 +131,7 @@ fn list_output(record: Value, has_local_filters: bool) -> Value {
             "result_count": {"type": "integer", "minimum": 0, "description": "Number of records in `result`."},
             "is_partial": {"type": "boolean",
                 "description": "True when a bound stopped the walk before the end and before `limit` was reached."},
-            "stopped_because": {"type": ["string", "null"], "description": "Which bound."}
+            "stopped_because": {"type": "string", "description": "Which bound."}
         },
         "required": ["result", "next_cursor", "prev_cursor", "result_count"]
     });
@@ -143,34 +149,34 @@ fn single_output(record: Value, has_transition: bool) -> Value {
     if has_transition && let Some(properties) = schema["properties"].as_object_mut() {
         properties.insert(
             "changed".into(),
-            json!({"type": ["boolean", "null"], "description": "False when the record was in that state already; null when that is not known."}),
+            json!({"type": "boolean", "description": "False when the record was in that state already. Absent when that is not known."}),
         );
     }
     schema
 }
 
-/// `schema` without its own `$defs`, which go to `definitions`, references following.
-fn hoist_definitions(schema: &Value, owner: &str, definitions: &mut Map<String, Value>) -> Value {
+/// `schema` without its own `$defs`, which go to `definitions`, references following. `base`: where the schema will stand.
+fn hoist_definitions(schema: &Value, owner: &str, base: &str, definitions: &mut Map<String, Value>) -> Value {
     let Some(members) = schema.as_object() else { return schema.clone() };
     let mut renames: Vec<(String, String)> = Vec::new();
     let mut own: Vec<(String, Value)> = Vec::new();
     for keyword in ["$defs", "definitions"] {
         for (name, definition) in members.get(keyword).and_then(Value::as_object).into_iter().flatten() {
             let new_name = free_name(name, owner, definition, definitions, &own);
-            renames.push((pointer(keyword, name), pointer("$defs", &new_name)));
+            let plain = |text: &str| format!("/{keyword}/{}", text.replace('~', "~0").replace('/', "~1"));
+            renames.push((plain(name), pointer::join("#/$defs", &new_name)));
             own.push((new_name, definition.clone()));
         }
     }
     let mut out = members.clone();
-    out.shift_remove("$defs");
-    out.shift_remove("definitions");
-    let mut out = Value::Object(out);
-    if own.is_empty() {
-        return out;
+    // An `$id` would make references start from there, and no longer from the tool's schema.
+    for keyword in ["$defs", "definitions", "$id", "$schema"] {
+        out.shift_remove(keyword);
     }
-    rewrite_references(&mut out, &renames, 0);
+    let mut out = Value::Object(out);
+    rewrite_references(&mut out, &renames, base, 0);
     for (name, mut definition) in own {
-        rewrite_references(&mut definition, &renames, 0);
+        rewrite_references(&mut definition, &renames, base, 0);
         definitions.insert(name, definition);
     }
     out
@@ -188,11 +194,13 @@ fn free_name(
         taken.get(candidate).is_none_or(|other| other == definition && !refers(definition))
             && own.iter().all(|(other, _)| other != candidate)
     };
-    std::iter::once(name.to_owned())
-        .chain(std::iter::once(format!("{owner}_{name}")))
-        .chain((2..=taken.len() + own.len() + 2).map(|number| format!("{owner}_{name}_{number}")))
+    let name = plain_name(name);
+    let owned = format!("{}_{name}", plain_name(owner));
+    std::iter::once(name.clone())
+        .chain(std::iter::once(owned.clone()))
+        .chain((2..=taken.len() + own.len() + 2).map(|number| format!("{owned}_{number}")))
         .find(|candidate| is_free(candidate))
-        .unwrap_or_else(|| name.to_owned())
+        .unwrap_or(name)
 }
 
 /// Whether a schema holds references; one that does cannot be shared by text alone.
@@ -204,39 +212,51 @@ fn refers(schema: &Value) -> bool {
     }
 }
 
-/// `#/{keyword}/{name}` with the name escaped as JSON Pointer wants it.
-fn pointer(keyword: &str, name: &str) -> String {
-    format!("#/{keyword}/{}", name.replace('~', "~0").replace('/', "~1"))
+/// A name that can stand in a reference as it is.
+fn plain_name(name: &str) -> String {
+    let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if is_plain { name.to_owned() } else { argument_alias(name) }
 }
 
-/// Replaces the start of every local reference as `renames` says.
-fn rewrite_references(schema: &mut Value, renames: &[(String, String)], depth: usize) {
+/// Makes local references point where their targets are now: the moved definitions, or the same place below `base`.
+fn rewrite_references(schema: &mut Value, renames: &[(String, String)], base: &str, depth: usize) {
     if depth > SCHEMA_DEPTH_MAX {
         return;
     }
     match schema {
         Value::Object(members) => {
-            if let Some(Value::String(target)) = members.get_mut("$ref") {
-                for (old, new) in renames {
-                    match target.strip_prefix(old.as_str()) {
-                        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                            *target = format!("{new}{rest}");
-                            break;
-                        }
-                        _ => {}
-                    }
-                }
+            if let Some(Value::String(reference)) = members.get_mut("$ref")
+                && let Some(target) = pointer::of_reference(reference)
+            {
+                *reference = moved(&target, renames).unwrap_or_else(|| {
+                    target.split('/').skip(1).fold(base.to_owned(), |pointer, part| {
+                        pointer::join(&pointer, &part.replace("~1", "/").replace("~0", "~"))
+                    })
+                });
             }
             for (key, value) in members.iter_mut() {
-                // These hold data, not schemas: a member called `$ref` there is nobody's reference.
-                if !matches!(key.as_str(), "const" | "enum" | "default" | "examples" | "example") {
-                    rewrite_references(value, renames, depth + 1);
+                match (key.as_str(), value) {
+                    // These hold data, not schemas: a member called `$ref` there is nobody's reference.
+                    ("const" | "enum" | "default" | "examples" | "example", _) => {}
+                    // These hold schemas by name, and a name may be anything.
+                    ("properties" | "patternProperties" | "dependentSchemas" | "$defs", Value::Object(named)) => {
+                        named.values_mut().for_each(|value| rewrite_references(value, renames, base, depth + 1));
+                    }
+                    (_, value) => rewrite_references(value, renames, base, depth + 1),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| rewrite_references(item, renames, depth + 1)),
+        Value::Array(items) => items.iter_mut().for_each(|item| rewrite_references(item, renames, base, depth + 1)),
         _ => {}
     }
+}
+
+/// The reference to a definition that was moved, with whatever follows its name.
+fn moved(target: &str, renames: &[(String, String)]) -> Option<String> {
+    renames.iter().find_map(|(old, new)| {
+        let rest = target.strip_prefix(old.as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{new}{rest}"))
+    })
 }
 
 #[cfg(test)]

@@ -148,6 +148,17 @@ fn nulls_of_optional_arguments_are_dropped_nested_ones_too() {
 }
 
 #[test]
+fn an_alias_of_an_argument_is_understood() {
+    let filter =
+        method("acme", "find", MethodKind::Custom, false, vec![argument("$filter", json!({"type": "string"}), true)]);
+    let alias = argument_alias("$filter");
+    assert_ne!(alias, "$filter");
+    assert_eq!(check(&filter, json!({alias.clone(): "x"})).unwrap(), json!({"$filter": "x"}));
+    assert_eq!(check(&filter, json!({alias.clone(): 1})).unwrap_err()[0].0, "/$filter");
+    assert!(check(&filter, json!({alias: "x", "$filter": "y"})).is_err(), "both at once is a mistake");
+}
+
+#[test]
 fn a_long_value_is_cut_in_the_answer() {
     let at = "x".repeat(words::EXCERPT_MAX_CHARS);
     assert_eq!(words::got(&json!(at)), format!("got the text \"{at}\""));

@@ -73,3 +73,14 @@ fn a_list_tells_how_far_it_came_and_a_change_whether_it_changed() {
     assert!(single["properties"].get("changed").is_some());
     assert_eq!(single["properties"]["result"], json!({}));
 }
+
+#[test]
+fn references_into_the_argument_itself_follow_it() {
+    let tree = json!({"type": "object", "properties": {"left/right": {"$ref": "#"}, "size": {"$ref": "#/$defs/A%20size"}, "same": {"$ref": "#/properties/size"}},
+        "$defs": {"A size": {"type": "integer"}}});
+    let schema = input_schema(&[argument("größe", tree, false)]);
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&json!({"größe": {"left/right": {"size": 1}, "same": 2}})));
+    assert!(!validator.is_valid(&json!({"größe": {"left/right": {"size": "x"}}})));
+    assert!(!validator.is_valid(&json!({"größe": {"same": "x"}})));
+}
