@@ -121,7 +121,11 @@ pub fn output_schema(shape: OutputShape, record: Option<&Value>) -> Value {
     schema
 }
 
-fn list_output(record: Value, has_local_filters: bool) -> Value {
+fn list_output(mut record: Value, has_local_filters: bool) -> Value {
+    // `fields` leaves members out, and clients of MCP check answers against this schema.
+    if let Some(members) = record.as_object_mut() {
+        members.shift_remove("required");
+    }
     let mut schema = json!({
         "type": "object",
         "properties": {

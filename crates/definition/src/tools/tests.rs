@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod generated;
+mod real;
 mod rules;
 mod shapes;
 

@@ -179,3 +179,12 @@ fn a_sandbox_answers_reads_and_refuses_every_write() {
         assert_eq!(denied_by(&facts), is_refused.then_some("sandbox_write"));
     }
 }
+
+#[test]
+fn the_documentation_lists_every_rule_in_order() {
+    let text = include_str!("../../../../docs/tools.md");
+    let listed: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    let rules: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+    assert!(listed.ends_with(&rules), "{listed:?}");
+}

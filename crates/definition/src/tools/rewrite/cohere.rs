@@ -74,8 +74,12 @@ fn shape(members: &Map<String, Value>) -> Option<String> {
         .into_iter()
         .filter_map(|keyword| Some((keyword.to_owned(), members.get(keyword)?.clone())))
         .collect();
+    // `List[str]` says it already.
     let plain_items = nested.len() == 1
-        && nested.get("items").and_then(Value::as_object).is_some_and(|items| items.keys().all(|key| key == "type"));
+        && nested
+            .get("items")
+            .and_then(Value::as_object)
+            .is_some_and(|items| items.keys().all(|key| ["type", "description", "minLength"].contains(&key.as_str())));
     if nested.is_empty() || plain_items {
         return None;
     }

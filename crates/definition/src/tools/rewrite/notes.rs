@@ -91,6 +91,7 @@ fn note(keyword: &str, value: &Value) -> Option<String> {
         ("minLength", Value::Number(number)) if number.as_u64() == Some(1) => "not empty".to_owned(),
         ("minLength", value) => format!("at least {value} characters"),
         ("maxLength", value) => format!("at most {value} characters"),
+        ("minItems", Value::Number(number)) if number.as_u64() == Some(1) => "at least one item".to_owned(),
         ("minItems", value) => format!("at least {value} items"),
         ("maxItems", value) => format!("at most {value} items"),
         ("minProperties", value) => format!("at least {value} members"),
