@@ -19,6 +19,6 @@ mod session;
 mod suspend;
 
 pub use error::AgentError;
-pub use event::{Event, Progress, Stop, StopSource};
+pub use event::{Event, Progress, Stop, StopSource, WaitSource};
 pub use patience::{Patience, Waits};
 pub use session::Session;

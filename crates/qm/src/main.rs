@@ -1,2 +1,55 @@
-//! Placeholder.
-fn main() {}
+//! `qm`: commands, output and configuration. What the commands do is done elsewhere: by the gateway's crates for those that
+//! serve, by `client` and `agent` for those that talk to a gateway.
+
+mod arguments;
+mod commands;
+mod connect;
+mod env;
+mod exit;
+mod failure;
+mod folder;
+mod output;
+mod runtime;
+mod secrets;
+mod style;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::note(failure.render().trim_end());
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(arguments) => runtime::serving(None)?.block_on(commands::demo::run(&arguments)),
+        Command::Init(arguments) => runtime::talking()?.block_on(commands::init::run(&arguments)),
+        Command::Serve(arguments) => {
+            runtime::serving(arguments.workers)?.block_on(commands::serve::run(&arguments))
+        }
+        Command::Simulate(arguments) => runtime::serving(None)?.block_on(commands::simulate::run(&arguments)),
+        Command::Tools(arguments) => runtime::talking()?.block_on(commands::tools::list(&arguments)),
+        Command::Call(arguments) => runtime::talking()?.block_on(commands::tools::call(&arguments)),
+        Command::Account(command) => runtime::talking()?.block_on(commands::account::run(&command)),
+        Command::Token(command) => runtime::talking()?.block_on(commands::token::run(&command)),
+        Command::Environment(command) => runtime::talking()?.block_on(commands::token::environment(&command)),
+        Command::Definition(command) => commands::definition::run(&command),
+        Command::Offboard(arguments) => runtime::talking()?.block_on(commands::offboard::run(&arguments)),
+        Command::Audit(arguments) => runtime::talking()?.block_on(commands::audit::run(&arguments)),
+        Command::AuditLog(arguments) => runtime::talking()?.block_on(commands::audit_log::run(&arguments)),
+        Command::Completions { shell } => commands::completions(shell),
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line. Each flag has its variable in the environment; `env` has the names of those without a flag.
+
+mod gateway;
+mod local;
+mod playbooks;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use gateway::{
+    AccountCommand, AccountCreate, AccountUpdate, AuditLogArguments, CallArguments, EnvironmentCommand, TokenCommand,
+    TokenCreate, ToolsArguments,
+};
+pub(crate) use local::{DefinitionCommand, DemoArguments, InitArguments, LogFormat, ServeArguments, SimulateArguments};
+pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
+
+use crate::output::Format;
+
+/// The tool layer between AI agents and your company's SaaS.
+#[derive(Parser, Debug)]
+#[command(
+    name = "qm",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "See it work in a minute, with nothing but this program:  qm demo\n\
+                  The same flags can be set in the environment: --data-dir is QM_DATA_DIR, and so on.\n\
+                  More: docs/cli.md"
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, in the order in which one meets them.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Watch it work: a simulated vendor, the gateway, two jobs, in ten seconds
+    Demo(DemoArguments),
+    /// Make a data folder, and print the first admin token
+    Init(InitArguments),
+    /// Run the gateway
+    Serve(ServeArguments),
+    /// Run a stand-in for a vendor
+    Simulate(SimulateArguments),
+    /// List the tools of an account, in any provider's shape
+    Tools(ToolsArguments),
+    /// Call a tool
+    Call(CallArguments),
+    /// Connect and manage integrated accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Make and revoke API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make environments
+    #[command(subcommand)]
+    Environment(EnvironmentCommand),
+    /// Check and show definitions of integrations
+    #[command(subcommand)]
+    Definition(DefinitionCommand),
+    /// Suspend one person, found by exact e-mail address, and prove it
+    Offboard(OffboardArguments),
+    /// Compare a list of people with the directory; suspend those who still have access
+    Audit(AuditArguments),
+    /// Show what was done
+    AuditLog(AuditLogArguments),
+    /// Print shell completions
+    #[command(after_help = "Examples:\n  qm completions bash > ~/.local/share/bash-completion/completions/qm\n  \
+                            qm completions zsh > ~/.zfunc/_qm")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Which gateway, and with which token.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Gateway")]
+pub(crate) struct GatewayArguments {
+    /// Address of the gateway
+    #[arg(long, env = "QM_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) url: String,
+    /// File with the API token, `-` for standard input; without it the token is taken from QM_TOKEN
+    #[arg(long, env = "QM_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// Which account.
+#[derive(Args, Debug)]
+pub(crate) struct AccountArguments {
+    /// Id of the integrated account; may be left out when the environment has only one
+    #[arg(long, short = 'a', env = "QM_ACCOUNT", value_name = "ID")]
+    pub(crate) account: Option<quartermaster_types::AccountId>,
+}
+
+/// How to print.
+#[derive(Args, Debug)]
+pub(crate) struct OutputArguments {
+    /// Form of the output
+    #[arg(long, short = 'o', env = "QM_OUTPUT", value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+/// A switch that the environment can set too: empty, `0`, `false`, `no` and `off` mean off.
+fn switch() -> FalseyValueParser {
+    FalseyValueParser::new()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 30s, 10m or 1h"))
+}
+
+fn name_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! `qm offboard` and `qm audit`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{AccountArguments, GatewayArguments, OutputArguments, duration, switch};
+use crate::exit;
+
+/// `qm offboard`.
+#[derive(Args, Debug)]
+#[command(after_help = "Finds the person by exact e-mail address, reads the state, suspends, reads back, and prints a summary\n\
+                        for the ticket. Somebody who is suspended already is a success. Nobody, or more than one person, with\n\
+                        that address is an error, and nothing is changed.\n\n\
+                        Examples:\n  qm offboard a.miller@company.com --dry-run\n  qm offboard a.miller@company.com --output json",
+          after_long_help = exit::TABLE)]
+pub(crate) struct OffboardArguments {
+    /// The person's e-mail address
+    pub(crate) email: String,
+    /// Show what would be done; change nothing
+    #[arg(long, env = "QM_DRY_RUN", value_parser = switch())]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArguments,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArguments,
+}
+
+/// How long to wait for rate limits.
+#[derive(Args, Debug)]
+pub(crate) struct PatienceArguments {
+    /// Wait for rate limits, as long as the vendor asks, but no longer than this in all
+    #[arg(long, env = "QM_MAX_WAIT", default_value = "30m", value_parser = duration, value_name = "TIME")]
+    pub(crate) max_wait: Duration,
+}
+
+/// `qm audit`.
+#[derive(Args, Debug)]
+#[command(after_help = "Reads the whole directory once and says who of the list is active, suspended or unknown, who stands in\n\
+                        the list more than once, and which lines are bad. With --suspend, those who are active are suspended.\n\
+                        An interrupted run goes on where it stopped when the same command is given again: nobody is suspended\n\
+                        twice.\n\n\
+                        Examples:\n  qm audit leavers.csv\n  qm audit leavers.csv --suspend --report report.html\n  \
+                        qm audit leavers.csv --output html > report.html\n  \
+                        grep -v contractor all.csv | qm audit - --column 3 --output json",
+          after_long_help = exit::TABLE)]
+pub(crate) struct AuditArguments {
+    /// The list: CSV with any of , ; tab | between columns, a header or none; `-` for standard input
+    pub(crate) file: PathBuf,
+    /// Suspend those who are active
+    #[arg(long, env = "QM_SUSPEND", value_parser = switch())]
+    pub(crate) suspend: bool,
+    /// The column with the e-mail addresses: its name in the header, or its number from 1
+    #[arg(long, env = "QM_COLUMN", value_name = "NAME|NUMBER")]
+    pub(crate) column: Option<String>,
+    /// People who are suspended at the same time
+    #[arg(long, env = "QM_CONCURRENCY", default_value_t = quartermaster_agent::audit::CONCURRENCY_DEFAULT as u16,
+          value_parser = clap::value_parser!(u16).range(1..=quartermaster_agent::audit::CONCURRENCY_MAX as i64), value_name = "N")]
+    pub(crate) concurrency: u16,
+    /// Journal of the writes, by which an interrupted run goes on; by default beside the list
+    #[arg(long, env = "QM_JOURNAL", value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Write the report to this file too, in the form that its ending says (.html, .json, .yaml, .csv, .txt); may be given
+    /// more than once
+    #[arg(long, env = "QM_REPORT", value_delimiter = ',', value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
+    /// Form of the output
+    #[arg(long, short = 'o', env = "QM_OUTPUT", value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) output: ReportFormat,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArguments,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArguments,
+}
+
+/// A form of the audit's report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Table,
+    /// One JSON object.
+    Json,
+    /// One YAML document.
+    Yaml,
+    /// One line a person.
+    Csv,
+    /// A page that needs no other file and no network.
+    Html,
+}

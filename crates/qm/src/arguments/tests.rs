@@ -1,0 +1,59 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn each(command: &clap::Command, visit: &mut dyn FnMut(&clap::Command, &clap::Arg)) {
+    for argument in command.get_arguments() {
+        visit(command, argument);
+    }
+    for inner in command.get_subcommands() {
+        each(inner, visit);
+    }
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn every_flag_is_also_in_the_environment_under_its_own_name() {
+    each(&Arguments::command(), &mut |command, argument| {
+        let Some(flag) = argument.get_long() else { return };
+        let expected = format!("QM_{}", flag.to_uppercase().replace('-', "_"));
+        let found = argument.get_env().and_then(|name| name.to_str());
+        assert_eq!(found, Some(expected.as_str()), "--{flag} of {}", command.get_name());
+    });
+}
+
+#[test]
+fn every_flag_and_command_says_what_it_is() {
+    let mut command = Arguments::command();
+    command.build();
+    each(&command, &mut |command, argument| {
+        if argument.get_id() != "help" && argument.get_id() != "version" {
+            assert!(argument.get_help().is_some(), "{} of {}", argument.get_id(), command.get_name());
+        }
+    });
+    for inner in command.get_subcommands() {
+        assert!(inner.get_about().is_some(), "{}", inner.get_name());
+    }
+}
+
+#[test]
+fn no_flag_takes_a_secret() {
+    each(&Arguments::command(), &mut |command, argument| {
+        let name = argument.get_long().unwrap_or_default();
+        let secret = ["secret", "password", "token"].iter().any(|word| name.contains(word));
+        assert!(!secret || ["token-file", "token-lifetime"].contains(&name), "--{name} of {}", command.get_name());
+    });
+}
+
+#[test]
+fn durations_and_pairs_parse() {
+    assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+    assert_eq!(duration("0"), Ok(Duration::ZERO));
+    assert!(duration("5").is_err() && duration("soon").is_err());
+    assert_eq!(name_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+    assert!(name_value("a").is_err() && name_value("=a").is_err());
+}

@@ -1,0 +1,28 @@
+//! One module a command.
+
+pub(crate) mod account;
+pub(crate) mod audit;
+pub(crate) mod audit_log;
+pub(crate) mod definition;
+pub(crate) mod demo;
+pub(crate) mod init;
+pub(crate) mod offboard;
+pub(crate) mod serve;
+pub(crate) mod simulate;
+pub(crate) mod token;
+pub(crate) mod tools;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// `qm completions`.
+pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "qm", &mut script);
+    crate::output::data(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,44 @@
+//! `qm simulate`.
+
+use quartermaster_simulator::Config;
+
+use crate::arguments::SimulateArguments;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::watch::interrupted;
+
+pub(crate) async fn run(arguments: &SimulateArguments) -> Result<Exit, Failure> {
+    // One simulator so far; the argument's parser has refused all other names.
+    let config = Config {
+        listen: arguments.listen,
+        users: arguments.users,
+        seed: arguments.seed,
+        rate_limit: arguments.rate_limit,
+        rate_headers: arguments.rate_headers,
+        error_shape: arguments.error_shape,
+        latency: arguments.latency,
+        faults: arguments.faults,
+        twins: arguments.twins,
+        end_of_list: arguments.end_of_list,
+        obfuscation: arguments.obfuscation,
+        require_user_agent: arguments.require_user_agent,
+        provisioning: arguments.provisioning,
+        token_lifetime_seconds: arguments.token_lifetime.as_secs(),
+        ..Config::default()
+    };
+    let running = quartermaster_simulator::start(config).await;
+    let running = running.map_err(Failure::io(format!("listening on {}", arguments.listen)))?;
+    output::data(&format!(
+        "listening on {}\nclient_id={}\nclient_secret={}\naccount_id={}\n",
+        running.base_url(),
+        running.client_id(),
+        running.client_secret(),
+        running.account_id()
+    ))?;
+    tokio::select! {
+        _ = interrupted() => {}
+        () = running.stopped() => {}
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,236 @@
+//! Errors for people: what went wrong, what to do, which call helps, where to read on. Never a secret.
+
+use std::fmt;
+
+use quartermaster_agent::AgentError;
+use quartermaster_client::ClientError;
+use quartermaster_types::{Code, Origin, Problem};
+
+use crate::exit::Exit;
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    what: String,
+    details: Vec<String>,
+    hint: Option<String>,
+    next: Vec<String>,
+    docs: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), details: Vec::new(), hint: None, next: Vec::new(), docs: None }
+    }
+
+    pub(crate) fn failed(what: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, what)
+    }
+
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn next(mut self, command: impl Into<String>) -> Self {
+        self.next.push(command.into());
+        self
+    }
+
+    /// Says what was being done, before an error of the system.
+    pub(crate) fn io(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::failed(format!("{what}: {error}"))
+    }
+
+    fn of_problem(problem: &Problem) -> Self {
+        let body = problem.body();
+        let mut failure = Self::new(exit_of(problem), body.detail.clone());
+        failure.details = body.errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+        if let Some(upstream) = &body.upstream {
+            let excerpt: String = upstream.body.chars().filter(|letter| !letter.is_control()).take(300).collect();
+            failure.details.push(format!("the vendor answered {} {excerpt}", upstream.status).trim_end().to_owned());
+        }
+        if let Some(instance) = &body.instance {
+            failure.details.push(format!("request {instance}"));
+        }
+        failure.hint.clone_from(&body.hint);
+        if failure.hint.is_none() {
+            failure.hint = Some(body.code.advice().to_owned());
+        }
+        failure.next = body
+            .next_calls
+            .iter()
+            .map(|call| {
+                let arguments: String =
+                    call.arguments.iter().map(|(name, value)| format!(" {}", argument(name, value))).collect::<Vec<_>>().concat();
+                format!("qm call {}{arguments}", call.tool)
+            })
+            .collect();
+        failure.docs = Some(format!("docs/problems.md#{}", body.code));
+        failure
+    }
+}
+
+/// `name=value` as `qm call` takes it, quoted for a shell where needed.
+fn argument(name: &str, value: &serde_json::Value) -> String {
+    let text = match value {
+        serde_json::Value::String(text) => format!("{name}={text}"),
+        other => format!("{name}:={other}"),
+    };
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "=:._@-+/".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+fn exit_of(problem: &Problem) -> Exit {
+    match problem.code() {
+        Code::NotFound => Exit::NotFound,
+        Code::RateLimited => Exit::RateLimited,
+        Code::UpstreamInvalid
+        | Code::UpstreamUnavailable
+        | Code::UpstreamTimeout
+        | Code::ResponseTooLarge
+        | Code::Unavailable
+        | Code::AccountNeedsReauth => Exit::Unreachable,
+        Code::PermissionDenied if problem.body().origin == Origin::Upstream => Exit::Refused,
+        Code::Unauthenticated
+        | Code::PermissionDenied
+        | Code::UngroundedId
+        | Code::ApprovalRequired
+        | Code::DeniedByPolicy
+        | Code::BlastRadiusExceeded
+        | Code::LoopDetected
+        | Code::AccountBlocked
+        | Code::SandboxWrite
+        | Code::PreconditionFailed
+        | Code::UpstreamForbidden => Exit::Refused,
+        _ => Exit::Failed,
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::Problem { problem, .. } => {
+                let mut failure = Self::of_problem(problem);
+                if let Some(seconds) = error.wait_seconds().filter(|_| problem.code() == Code::RateLimited) {
+                    failure.details.push(format!("try again in {seconds} s"));
+                }
+                failure
+            }
+            ClientError::Unreachable { .. } => Self::new(Exit::Unreachable, error.to_string())
+                .hint("Is the gateway running? `qm serve` starts it; --url (or QM_URL) says where it is."),
+            ClientError::NoAnswer { .. } => Self::new(Exit::Unreachable, error.to_string())
+                .hint("The request may have been carried out. Read the state before sending a write again."),
+            ClientError::NotOurs { .. } => Self::new(Exit::Unreachable, error.to_string())
+                .hint("Is --url (or QM_URL) the address of a Quartermaster gateway?"),
+            ClientError::BadRequest(_) => Self::usage(error.to_string()),
+        }
+    }
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
+        let text = error.to_string();
+        match error {
+            AgentError::Call { operation, source } => {
+                let mut failure = Self::from(source);
+                failure.what = format!("{operation}: {}", failure.what);
+                failure
+            }
+            AgentError::NotFound { .. } => {
+                Self::new(Exit::NotFound, text).hint("Only exact e-mail addresses count. Is it spelt as in the directory?")
+            }
+            AgentError::Ambiguous { .. } => Self::new(Exit::NotFound, text).hint(
+                "Which of them is meant cannot be told, so nobody was touched. Look at each, then suspend the right one by id.",
+            ),
+            AgentError::NotAnEmail(_) | AgentError::Roster(_) => Self::usage(text),
+            AgentError::UnexpectedState { .. } => Self::new(Exit::Refused, text),
+            AgentError::OutOfPatience { needed_seconds, .. } => Self::new(Exit::RateLimited, text)
+                .hint(format!("Try again in {needed_seconds} s, or allow more with --max-wait.")),
+            AgentError::Interrupted => Self::new(Exit::Interrupted, text),
+            AgentError::DirectoryIncomplete { .. } => Self::new(Exit::Unreachable, text),
+            AgentError::NoLifecycle(_)
+            | AgentError::Journal(_)
+            | AgentError::NotConfirmed { .. }
+            | AgentError::BadRecord { .. }
+            | AgentError::Render(_) => Self::failed(text),
+        }
+    }
+}
+
+impl Failure {
+    /// The lines for standard error, styled.
+    pub(crate) fn render(&self) -> String {
+        let (red, bold, dim) = (crate::style::BAD, crate::style::STRONG, crate::style::DIM);
+        let mut text = format!("{red}error:{red:#} {bold}{}{bold:#}\n", printable(&self.what));
+        for detail in &self.details {
+            text.push_str(&format!("       {}\n", printable(detail)));
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!(" hint: {}\n", printable(hint)));
+        }
+        for next in &self.next {
+            text.push_str(&format!("  try: {}\n", printable(next)));
+        }
+        if let Some(docs) = &self.docs {
+            text.push_str(&format!("{dim} docs: {docs}{dim:#}\n"));
+        }
+        text
+    }
+}
+
+/// Without control characters, so that a vendor's text cannot move the cursor or colour the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use quartermaster_client::RateHeaders;
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    fn plain(failure: &Failure) -> String {
+        anstream::adapter::strip_str(&failure.render()).to_string()
+    }
+
+    #[test]
+    fn a_problem_is_told_with_hint_call_and_docs() {
+        let mut arguments = Map::new();
+        arguments.insert("email".to_owned(), json!("a b@x.com"));
+        arguments.insert("limit".to_owned(), json!(5));
+        let problem = Problem::upstream(Code::NotFound, "The vendor answered 404.")
+            .with_hint("Find the person first.")
+            .with_next_call("list_people", arguments)
+            .with_instance("0190");
+        let failure = Failure::from(ClientError::Problem { problem, rate: RateHeaders::default() });
+        assert_eq!(failure.exit, Exit::NotFound);
+        assert_eq!(
+            plain(&failure),
+            "error: The vendor answered 404.\n       request 0190\n hint: Find the person first.\n  \
+             try: qm call list_people 'email=a b@x.com' limit:=5\n docs: docs/problems.md#not_found\n"
+        );
+    }
+
+    #[test]
+    fn a_vendors_text_cannot_steer_the_terminal() {
+        let failure = Failure::failed("bad \u{1b}[31mred\u{7}");
+        assert!(!plain(&failure).contains('\u{7}'));
+        assert!(plain(&failure).contains("[31mred"), "the letters stay, the escape does not");
+    }
+
+    #[test]
+    fn every_code_has_an_exit_code() {
+        for code in Code::ALL {
+            assert_ne!(exit_of(&Problem::gateway(*code, "x")), Exit::Ok);
+        }
+        assert_eq!(exit_of(&Problem::gateway(Code::SandboxWrite, "x")), Exit::Refused);
+        assert_eq!(exit_of(&Problem::upstream(Code::RateLimited, "x")), Exit::RateLimited);
+    }
+}

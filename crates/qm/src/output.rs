@@ -1,0 +1,126 @@
+//! Data goes to standard output in the form that was asked for; everything else goes to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::failure::{Failure, printable};
+
+/// Width of tables when standard output is not a terminal: wide enough never to wrap.
+const WIDTH_WITHOUT_TERMINAL: u16 = 1000;
+
+/// A form of output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON value.
+    Json,
+    /// One YAML document.
+    Yaml,
+    /// RFC 4180, with a header.
+    Csv,
+}
+
+/// Rows for people and for CSV.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) header: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Rows {
+    pub(crate) fn new<const N: usize>(header: [&'static str; N], rows: impl IntoIterator<Item = [String; N]>) -> Self {
+        Self { header: header.map(str::to_owned).to_vec(), rows: rows.into_iter().map(Vec::from).collect() }
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if !io::stdout().is_terminal() {
+            table.set_width(WIDTH_WITHOUT_TERMINAL);
+        }
+        table.set_header(self.header.iter().map(|name| name.to_uppercase().replace('_', " ")));
+        for row in &self.rows {
+            table.add_row(row.iter().map(|cell| printable(cell)));
+        }
+        // Cells begin with a blank and lines end with some; neither says anything.
+        let lines: Vec<String> =
+            table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
+        lines.join("\n") + "\n"
+    }
+
+    fn csv(&self) -> Result<String, Failure> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let failed = |error: csv::Error| Failure::failed(format!("the output cannot be written as CSV: {error}"));
+        writer.write_record(&self.header).map_err(failed)?;
+        for row in &self.rows {
+            writer.write_record(row).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| Failure::failed(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|error| Failure::failed(error.to_string()))
+    }
+}
+
+/// Prints a value: `rows` for people and CSV, `value` for JSON and YAML.
+pub(crate) fn show(format: Format, value: &impl Serialize, rows: impl FnOnce() -> Rows) -> Result<(), Failure> {
+    match format {
+        Format::Table => data(&rows().table()),
+        Format::Csv => data(&rows().csv()?),
+        Format::Json => data(&json(value)?),
+        Format::Yaml => data(&yaml(value)?),
+    }
+}
+
+/// Rows as a table text.
+pub(crate) fn table(rows: &Rows) -> String {
+    rows.table()
+}
+
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| Failure::failed(error.to_string()))
+}
+
+pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
+    // By way of JSON, so that both forms say the same.
+    let value = serde_json::to_value(value).map_err(|error| Failure::failed(error.to_string()))?;
+    serde_saphyr::to_string(&value).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Writes to standard output. A reader that has gone away ends the program quietly: it has seen what it wanted.
+pub(crate) fn data(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; when that cannot be done there is nobody to tell.
+pub(crate) fn note(text: &str) {
+    let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
+    let _ = writeln!(stderr, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_read_the_same_in_every_form() {
+        let rows = Rows::new(
+            ["name", "first_seen"],
+            [["a".to_owned(), "x, y".to_owned()], ["bb\u{1b}[2J".to_owned(), String::new()]],
+        );
+        insta::assert_snapshot!(rows.table(), @"");
+        insta::assert_snapshot!(rows.csv().unwrap().escape_debug().to_string(), @"");
+        insta::assert_snapshot!(yaml(&json!({"a": [1, null, "x: y"]})).unwrap(), @"");
+    }
+}

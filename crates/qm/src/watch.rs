@@ -1,0 +1,151 @@
+//! Progress on standard error: a bar when a person looks and it takes longer than a second, plain lines otherwise.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use quartermaster_agent::{Event, Progress, Stop, StopSource};
+
+use crate::failure::printable;
+use crate::output::note;
+use crate::style::{BAD, DIM, GOOD, WARN};
+
+/// Work shorter than this shows no bar.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Shows events.
+#[derive(Clone)]
+pub(crate) struct Watch(Arc<Mutex<Shown>>);
+
+struct Shown {
+    bar: ProgressBar,
+    is_terminal: bool,
+    started: Instant,
+    /// Until when a rate limit holds the work, for the countdown.
+    waiting_until: Option<Instant>,
+}
+
+impl Watch {
+    /// Shows events on standard error.
+    pub(crate) fn new() -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        bar.set_style(ProgressStyle::default_spinner());
+        Self(Arc::new(Mutex::new(Shown { bar, is_terminal, started: Instant::now(), waiting_until: None })))
+    }
+
+    /// The sink for a playbook's events.
+    pub(crate) fn progress(&self) -> Progress {
+        let watch = self.clone();
+        Progress::new(move |event| watch.lock().show(&event))
+    }
+
+    /// Moves the bar and the countdown a few times a second, for as long as it runs.
+    pub(crate) async fn tick(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            ticks.tick().await;
+            self.lock().tick();
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.lock().bar.finish_and_clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::PageRead { pages, people } => {
+                self.bar.set_message(format!("reading the directory: {people} people, {pages} pages"));
+            }
+            Event::Suspending { total } => {
+                self.bar.set_length(*total as u64);
+                self.bar.set_position(0);
+                let style = ProgressStyle::with_template("{spinner} suspending {bar:30} {pos}/{len} {msg}");
+                self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                self.bar.set_message("");
+            }
+            Event::PersonDone { email, outcome, ok } => {
+                self.bar.inc(1);
+                let (style, sign) = if *ok { (GOOD, "✓") } else { (BAD, "✗") };
+                self.line(&format!("{style}{sign}{style:#} {} {outcome}", printable(email)));
+            }
+            Event::Waiting { seconds, told_by } => {
+                self.waiting_until = Some(Instant::now() + Duration::from_secs(*seconds));
+                let why = match told_by {
+                    quartermaster_agent::WaitSource::Headers => "as the answer's headers say",
+                    quartermaster_agent::WaitSource::Backoff => "no header says how long",
+                };
+                self.line(&format!("{WARN}rate limited:{WARN:#} waiting {seconds} s, {why}"));
+            }
+            Event::TryingAgain { seconds, reason } => {
+                self.line(&format!("{WARN}trying again{WARN:#} in {seconds} s: {}", printable(reason)));
+            }
+            Event::Step { what } => self.line(&format!("{DIM}·{DIM:#} {}", printable(what))),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| note(text));
+    }
+
+    fn tick(&mut self) {
+        if !self.is_terminal || self.started.elapsed() < QUIET {
+            return;
+        }
+        if self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        if let Some(until) = self.waiting_until {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.waiting_until = None;
+                self.bar.set_message("");
+            } else {
+                self.bar.set_message(format!("rate limited, {} s left", left.as_secs() + 1));
+            }
+        }
+        self.bar.tick();
+    }
+}
+
+/// Ctrl-C stops the work where it is safe; a second one ends the program at once.
+pub(crate) fn stop_on_interrupt() -> Stop {
+    let (source, stop) = StopSource::new();
+    tokio::spawn(async move {
+        if interrupted().await {
+            note(&format!("{WARN}interrupted:{WARN:#} calls in flight come to their end; once more ends at once"));
+            source.stop();
+            if interrupted().await {
+                end_at_once();
+            }
+        }
+    });
+    stop
+}
+
+/// SIGINT or SIGTERM came; false when they cannot be listened to.
+pub(crate) async fn interrupted() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return false;
+    };
+    tokio::select! {
+        received = interrupt.recv() => received.is_some(),
+        received = terminate.recv() => received.is_some(),
+    }
+}
+
+#[expect(clippy::exit, reason = "the user asked twice")]
+fn end_at_once() -> ! {
+    std::process::exit(i32::from(crate::exit::Exit::Interrupted as u8))
+}
