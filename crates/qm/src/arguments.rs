@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use gateway::{
-    AccountCommand, AccountCreate, AccountUpdate, AuditLogArguments, CallArguments, EnvironmentCommand, TokenCommand,
-    TokenCreate, ToolsArguments,
+    AccountCommand, AccountCreate, AccountUpdate, AuditLogArguments, CallArguments, CredentialArguments,
+    EnvironmentCommand, TokenCommand, TokenCreate, ToolsArguments,
 };
 pub(crate) use local::{DefinitionCommand, DemoArguments, InitArguments, LogFormat, ServeArguments, SimulateArguments};
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};

@@ -23,8 +23,9 @@ pub(crate) fn client(gateway: &GatewayArguments) -> Result<Client, Failure> {
         None => env::secret(env::TOKEN),
     };
     let Some(token) = token else {
-        return Err(Failure::new(Exit::Refused, "there is no API token")
-            .hint("Set QM_TOKEN, or give --token-file. `qm init` printed the first token; `qm token create` makes others."));
+        return Err(Failure::new(Exit::Refused, "there is no API token").hint(
+            "Set QM_TOKEN, or give --token-file. `qm init` printed the first token; `qm token create` makes others.",
+        ));
     };
     Ok(Client::new(&gateway.url, Some(token))?)
 }

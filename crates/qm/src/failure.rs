@@ -66,8 +66,12 @@ impl Failure {
             .next_calls
             .iter()
             .map(|call| {
-                let arguments: String =
-                    call.arguments.iter().map(|(name, value)| format!(" {}", argument(name, value))).collect::<Vec<_>>().concat();
+                let arguments: String = call
+                    .arguments
+                    .iter()
+                    .map(|(name, value)| format!(" {}", argument(name, value)))
+                    .collect::<Vec<_>>()
+                    .concat();
                 format!("qm call {}{arguments}", call.tool)
             })
             .collect();

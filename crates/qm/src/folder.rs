@@ -122,9 +122,10 @@ fn refuse_existing(path: &Path) -> Result<(), Failure> {
             .next(format!("qm serve --data-dir {}", path.display())));
     }
     let listed = fs::read_dir(path).map_err(Failure::io(format!("reading {}", path.display())))?;
-    let foreign = listed.filter_map(Result::ok).map(|entry| entry.file_name()).find(|name| {
-        ![LOCK, STAGING, "lost+found"].iter().any(|own| name == own)
-    });
+    let foreign = listed
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .find(|name| ![LOCK, STAGING, "lost+found"].iter().any(|own| name == own));
     match foreign {
         Some(name) => Err(Failure::failed(format!(
             "{} is not empty: it has {}; nothing was changed",
@@ -175,7 +176,8 @@ fn lock(path: &Path) -> Result<File, Failure> {
 
 fn write_key(path: &Path) -> Result<(), Failure> {
     let bytes: [u8; 32] = quartermaster_vault::random_bytes().map_err(|error| Failure::failed(error.to_string()))?;
-    let mut text: String = bytes.iter().fold(String::with_capacity(KEY_DIGITS + 1), |text, byte| text + &format!("{byte:02x}"));
+    let mut text: String =
+        bytes.iter().fold(String::with_capacity(KEY_DIGITS + 1), |text, byte| text + &format!("{byte:02x}"));
     text.push('\n');
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
@@ -218,9 +220,8 @@ fn database_failure(error: &StoreError) -> Failure {
     }
     let failure = Failure::failed(text);
     match error {
-        StoreError::Newer { .. } => {
-            failure.hint("The data was written by a newer version of this program. Nothing was changed; use that version.")
-        }
+        StoreError::Newer { .. } => failure
+            .hint("The data was written by a newer version of this program. Nothing was changed; use that version."),
         StoreError::NoSpace(_) => failure.hint("Make room on the disk, then start again."),
         _ => failure,
     }

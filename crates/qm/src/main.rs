@@ -37,9 +37,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(arguments) => runtime::serving(None)?.block_on(commands::demo::run(&arguments)),
         Command::Init(arguments) => runtime::talking()?.block_on(commands::init::run(&arguments)),
-        Command::Serve(arguments) => {
-            runtime::serving(arguments.workers)?.block_on(commands::serve::run(&arguments))
-        }
+        Command::Serve(arguments) => runtime::serving(arguments.workers)?.block_on(commands::serve::run(&arguments)),
         Command::Simulate(arguments) => runtime::serving(None)?.block_on(commands::simulate::run(&arguments)),
         Command::Tools(arguments) => runtime::talking()?.block_on(commands::tools::list(&arguments)),
         Command::Call(arguments) => runtime::talking()?.block_on(commands::tools::call(&arguments)),

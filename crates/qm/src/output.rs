@@ -3,13 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use crate::failure::{Failure, printable};
-
-/// Width of tables when standard output is not a terminal: wide enough never to wrap.
-const WIDTH_WITHOUT_TERMINAL: u16 = 1000;
 
 /// A form of output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -38,10 +35,10 @@ impl Rows {
 
     fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if !io::stdout().is_terminal() {
-            table.set_width(WIDTH_WITHOUT_TERMINAL);
-        }
+        // Only a terminal has a width; a file or a pipe gets whole lines.
+        let arrangement =
+            if io::stdout().is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(arrangement);
         table.set_header(self.header.iter().map(|name| name.to_uppercase().replace('_', " ")));
         for row in &self.rows {
             table.add_row(row.iter().map(|cell| printable(cell)));

@@ -74,8 +74,9 @@ fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, Failure> {
 fn ask(name: &str, field: &Value) -> Result<SecretString, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         let variable = format!("{}{}", env::CREDENTIAL_PREFIX, name.to_uppercase());
-        return Err(Failure::usage(format!("the credential {name} is missing"))
-            .hint(format!("Set {variable}, or give all of them with --credentials-file FILE (`-` for standard input).")));
+        return Err(Failure::usage(format!("the credential {name} is missing")).hint(format!(
+            "Set {variable}, or give all of them with --credentials-file FILE (`-` for standard input)."
+        )));
     }
     let label = field.get("title").and_then(Value::as_str).unwrap_or(name);
     let terminal = console::Term::stderr();

@@ -9,8 +9,10 @@ use super::{AccountArguments, GatewayArguments, OutputArguments, duration, name_
 
 /// `qm tools`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  qm tools\n  qm tools --methods read --output json\n  qm tools --format openai > tools.json\n  \
-                        qm tools --search 'take access away' --limit 3")]
+#[command(
+    after_help = "Examples:\n  qm tools\n  qm tools --methods read --output json\n  qm tools --format openai > tools.json\n  \
+                        qm tools --search 'take access away' --limit 3"
+)]
 pub(crate) struct ToolsArguments {
     #[command(flatten)]
     pub(crate) account: AccountArguments,
@@ -37,12 +39,14 @@ pub(crate) struct ToolsArguments {
 
 /// `qm call`.
 #[derive(Args, Debug)]
-#[command(after_help = "Arguments are NAME=VALUE; the tool's schema says whether VALUE is a text, a number or true/false.\n\
+#[command(
+    after_help = "Arguments are NAME=VALUE; the tool's schema says whether VALUE is a text, a number or true/false.\n\
                         NAME:=JSON gives any JSON. A write is accepted only for an id that was read in the same session;\n\
                         without --session the token is the session.\n\n\
                         Examples:\n  qm call TOOL email=a.miller@company.com\n  \
                         qm call TOOL id=ID --session offboarding-17 --dry-run\n  \
-                        echo '{\"limit\":5}' | qm call TOOL --arguments -")]
+                        echo '{\"limit\":5}' | qm call TOOL --arguments -"
+)]
 pub(crate) struct CallArguments {
     /// Name of the tool
     pub(crate) tool: String,

@@ -46,10 +46,12 @@ pub(crate) struct InitArguments {
 
 /// `qm serve`.
 #[derive(Args, Debug)]
-#[command(after_help = "Prints `listening on http://ADDRESS` on standard output once it serves. SIGTERM and SIGINT let the\n\
+#[command(
+    after_help = "Prints `listening on http://ADDRESS` on standard output once it serves. SIGTERM and SIGINT let the\n\
                         calls in flight finish (30 s at most); a second one ends at once.\n\n\
                         Examples:\n  qm serve --data-dir ./data\n  \
-                        qm serve --data-dir ./data --listen 127.0.0.1:0 --allow-upstream 127.0.0.1:9000")]
+                        qm serve --data-dir ./data --listen 127.0.0.1:0 --allow-upstream 127.0.0.1:9000"
+)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) data: DataArguments,
@@ -88,10 +90,12 @@ pub(crate) enum LogFormat {
 
 /// `qm simulate`.
 #[derive(Args, Debug)]
-#[command(after_help = "Prints `listening on http://ADDRESS`, `client_id=…`, `client_secret=…` and `account_id=…`, one a\n\
+#[command(
+    after_help = "Prints `listening on http://ADDRESS`, `client_id=…`, `client_secret=…` and `account_id=…`, one a\n\
                         line, and runs until it is interrupted.\n\n\
                         Examples:\n  qm simulate VENDOR --listen 127.0.0.1:9000\n  \
-                        qm simulate VENDOR --rate-limit 5/10s --rate-headers trio --faults 0.02")]
+                        qm simulate VENDOR --rate-limit 5/10s --rate-headers trio --faults 0.02"
+)]
 pub(crate) struct SimulateArguments {
     /// Which vendor
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(quartermaster_simulator::SIMULATORS))]
@@ -153,8 +157,10 @@ fn probability(text: &str) -> Result<f64, String> {
 #[derive(Subcommand, Debug)]
 pub(crate) enum DefinitionCommand {
     /// Check definition files and print every problem at once
-    #[command(after_help = "Folders are searched for definition.yaml files. Exit code 0 when all are right, 1 when one is not.\n\n\
-                            Examples:\n  qm definition check integrations\n  qm definition check my-vendor.yaml --output json")]
+    #[command(
+        after_help = "Folders are searched for definition.yaml files. Exit code 0 when all are right, 1 when one is not.\n\n\
+                            Examples:\n  qm definition check integrations\n  qm definition check my-vendor.yaml --output json"
+    )]
     Check {
         /// Files or folders
         #[arg(required = true, value_name = "PATH")]
@@ -163,8 +169,10 @@ pub(crate) enum DefinitionCommand {
         output: OutputArguments,
     },
     /// Print the JSON Schema of the language, for editors
-    #[command(after_help = "In an editor with the YAML language server, put this in the first line of a definition:\n  \
-                            # yaml-language-server: $schema=definition.schema.json")]
+    #[command(
+        after_help = "In an editor with the YAML language server, put this in the first line of a definition:\n  \
+                            # yaml-language-server: $schema=definition.schema.json"
+    )]
     Schema,
     /// Print a definition that ships with the program; without a name, list them
     Show {

@@ -43,7 +43,10 @@ async fn create(arguments: &AccountCreate) -> Result<(), Failure> {
             sandbox: arguments.sandbox,
         })
         .await?;
-    output::note(&format!("connected {} of {}; the vendor accepted the credentials", integration.label, account.tenant_id));
+    output::note(&format!(
+        "connected {} of {}; the vendor accepted the credentials",
+        integration.label, account.tenant_id
+    ));
     print(arguments.output.output, &account)
 }
 

@@ -17,7 +17,10 @@ pub(crate) async fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
     let token = token.await?;
     let key_file = data.root_key_file.clone().unwrap_or_else(|| data.data_dir.join("root.key"));
     output::note(&format!("made the data folder {}", data.data_dir.display()));
-    output::note(&format!("root key: {} (back it up apart from the data: without it no credential opens)", key_file.display()));
+    output::note(&format!(
+        "root key: {} (back it up apart from the data: without it no credential opens)",
+        key_file.display()
+    ));
     output::note("first admin token, shown this once:");
     output::data(&format!("{}\n", token.expose_secret()))?;
     Ok(Exit::Ok)

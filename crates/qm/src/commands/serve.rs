@@ -59,8 +59,7 @@ async fn end_on_second_signal() {
 
 /// Starts the log on standard error.
 pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| Failure::usage(format!("--log {filter:?}: {error}")))?;
+    let filter = EnvFilter::try_new(filter).map_err(|error| Failure::usage(format!("--log {filter:?}: {error}")))?;
     let colours = std::io::stderr().is_terminal() && env::text(env::NO_COLOR).is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {

@@ -44,7 +44,10 @@ async fn create(arguments: &TokenCreate) -> Result<(), Failure> {
     let created = connect::client(&arguments.gateway)?.create_token(&token).await?;
     let view = &created.view;
     let ends = view.expires_at.map_or_else(|| "does not end".to_owned(), |at| format!("ends {at}"));
-    output::note(&format!("made the {} token {} ({}), which {ends}; its text is shown this once", view.role, view.name, view.id));
+    output::note(&format!(
+        "made the {} token {} ({}), which {ends}; its text is shown this once",
+        view.role, view.name, view.id
+    ));
     print_secret(arguments.output.output, created.token.expose_secret(), &view.id.to_string())
 }
 

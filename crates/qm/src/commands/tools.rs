@@ -33,7 +33,10 @@ pub(crate) async fn list(arguments: &ToolsArguments) -> Result<Exit, Failure> {
     let empty = Vec::new();
     let items = tools.get("result").and_then(Value::as_array).unwrap_or(&empty);
     for tool in items.iter().filter(|tool| text(tool, "/description").trim().is_empty()) {
-        output::note(&format!("warning: the tool {} has no description; agents will not know when to use it", text(tool, "/name")));
+        output::note(&format!(
+            "warning: the tool {} has no description; agents will not know when to use it",
+            text(tool, "/name")
+        ));
     }
     show(arguments.output.output, &tools, || {
         let effect = |tool: &Value| {

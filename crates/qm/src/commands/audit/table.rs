@@ -23,10 +23,7 @@ pub(crate) fn render(report: &Report) -> String {
                 line.detail.clone().unwrap_or_default(),
             ]
         });
-        text.push_str(&output::table(&Rows::new(
-            ["line", "e-mail", "found", "id", "name", "action", "detail"],
-            rows,
-        )));
+        text.push_str(&output::table(&Rows::new(["line", "e-mail", "found", "id", "name", "action", "detail"], rows)));
         text.push('\n');
     }
     if !report.bad_lines.is_empty() {
