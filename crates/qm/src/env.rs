@@ -18,7 +18,8 @@ pub(crate) const CREDENTIAL_PREFIX: &str = "QM_CREDENTIAL_";
 /// Any value: no colours (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 
-/// Variables that have no flag, with what they are for.
+/// Variables that have no flag, with what they are for: what `docs/cli.md` has to list.
+#[cfg(test)]
 pub(crate) const WITHOUT_FLAG: &[(&str, &str)] = &[
     (TOKEN, "API token of the commands that talk to a gateway (or --token-file)"),
     (DATABASE_URL, "postgres://…: rows are kept there instead of in the data folder (init, serve)"),

@@ -57,3 +57,33 @@ fn durations_and_pairs_parse() {
     assert_eq!(name_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
     assert!(name_value("a").is_err() && name_value("=a").is_err());
 }
+
+/// What users rely on has to stand in the documentation, and it has to be this program that it describes.
+#[test]
+fn the_documentation_lists_every_command_flag_variable_and_exit_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut missing = Vec::new();
+    let mut command = Arguments::command();
+    command.build();
+    each(&command, &mut |_, argument| {
+        if let Some(flag) = argument.get_long().filter(|flag| !["help", "version"].contains(flag)) {
+            missing.extend((!text.contains(&format!("`--{flag}`"))).then(|| format!("--{flag}")));
+        }
+    });
+    for outer in command.get_subcommands().filter(|outer| outer.get_name() != "help") {
+        let has_inner = outer.get_subcommands().next().is_some();
+        let names = outer.get_subcommands().map(|inner| format!("qm {} {}", outer.get_name(), inner.get_name()));
+        let names: Vec<String> = if has_inner { names.collect() } else { vec![format!("qm {}", outer.get_name())] };
+        let names = names.into_iter().filter(|name| !name.ends_with(" help"));
+        missing.extend(names.filter(|name| !text.contains(&format!("`{name}"))));
+    }
+    missing.extend(
+        crate::env::WITHOUT_FLAG.iter().map(|(name, _)| (*name).to_owned()).filter(|name| !text.contains(name)),
+    );
+    for line in crate::exit::TABLE.lines().skip(1) {
+        let code = line.split_whitespace().next().unwrap_or_default();
+        missing.extend((!text.contains(&format!("| {code} |"))).then(|| format!("exit code {code}")));
+    }
+    assert!(missing.is_empty(), "docs/cli.md lacks {missing:?}");
+}

@@ -85,7 +85,10 @@ impl Screen {
         };
         let (method, path) = (&exchange.method, printable(&shorten(&exchange.path)));
         let call = format!("{method:<4} {path:<52}");
-        self.line(&format!("     {DIM}→{DIM:#} {call} {style}{status}{style:#} {DIM}{} ms{DIM:#}", exchange.duration_ms));
+        self.line(&format!(
+            "     {DIM}→{DIM:#} {call} {style}{status}{style:#} {DIM}{} ms{DIM:#}",
+            exchange.duration_ms
+        ));
     }
 
     /// Calls to the vendor so far.

@@ -34,8 +34,7 @@ impl Stage {
         let config = Config { users: script.story.people, ..Config::default() };
         let simulator = quartermaster_simulator::start(config).await.map_err(Failure::io("starting the simulator"))?;
         let folder = tempfile::tempdir().map_err(Failure::io("making a temporary folder"))?;
-        let key: [u8; 32] =
-            quartermaster_vault::random_bytes().map_err(|error| Failure::failed(error.to_string()))?;
+        let key: [u8; 32] = quartermaster_vault::random_bytes().map_err(|error| Failure::failed(error.to_string()))?;
         let root_key = || RootKey::from_bytes(&key).map_err(|error| Failure::failed(error.to_string()));
         let store = Store::create_sqlite(&folder.path().join("quartermaster.sqlite")).await;
         let store = store.map_err(|error| Failure::failed(error.to_string()))?;

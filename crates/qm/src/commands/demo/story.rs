@@ -82,7 +82,7 @@ impl Teller<'_> {
         };
         let story = &self.script.story;
         self.screen.asks("POST /integrated-account");
-        let account = self.stage.client.create_account(&NewAccount {
+        let account = NewAccount {
             integration: self.script.integration.name.to_owned(),
             tenant_id: story.tenant.clone(),
             connection: filled(&story.connection).into_iter().map(|(name, value)| (name, json!(value))).collect(),
@@ -92,8 +92,8 @@ impl Teller<'_> {
                 .collect(),
             override_patch: Some(json!({"base_url": simulator.base_url()})),
             sandbox: false,
-        });
-        let account = account.await?;
+        };
+        let account = self.stage.client.create_account(&account).await?;
         self.screen.good(&format!("connected, account {}", account.id));
         Ok(account)
     }
@@ -258,7 +258,10 @@ mod tests {
 
     #[test]
     fn numbers_and_ids_are_written_for_people() {
-        assert_eq!((thousands(7), thousands(1200), thousands(1_000_000)), ("7".into(), "1,200".into(), "1,000,000".into()));
+        assert_eq!(
+            (thousands(7), thousands(1200), thousands(1_000_000)),
+            ("7".into(), "1,200".into(), "1,000,000".into())
+        );
         assert_eq!(one_letter_off("ABC"), "ABA");
         assert_eq!(one_letter_off("CBA"), "CBB");
     }
