@@ -30,7 +30,7 @@ impl<T> ResultExt<T> for Result<T, sqlx::Error> {
 
 /// The store's error for an error of the database.
 pub(crate) fn from_database(operation: &'static str, error: sqlx::Error) -> StoreError {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.is_some_and(|code| REFUSES_WRITES.contains(&code.as_ref())) {
         return StoreError::NoSpace(error.to_string());
     }

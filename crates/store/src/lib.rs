@@ -1,8 +1,12 @@
 //! The store: one closed choice of back ends with the same functions, and the conformance suite that holds both to it.
 
-use quartermaster_store_model::*;
-use quartermaster_types::{AccountId, EnvironmentId, Timestamp, TokenId};
 use std::path::Path;
+
+use quartermaster_store_model::{
+    AccountRow, AuditQuery, AuditRecord, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, StoreError,
+    TokenRow,
+};
+use quartermaster_types::{AccountId, EnvironmentId, Timestamp, TokenId};
 
 pub use quartermaster_store_model as model;
 pub use quartermaster_store_model::Claim;
@@ -41,7 +45,7 @@ impl Store {
     }
     /// Closes pools; waits for running statements.
     pub async fn close(&self) {
-        either!(self, back_end => back_end.close())
+        either!(self, back_end => back_end.close());
     }
     /// Cheap read that shows that the database answers (`/readyz`).
     pub async fn ping(&self) -> Result<(), StoreError> {

@@ -164,8 +164,8 @@ async fn accounts_are_filtered_and_paged(store: &Store) {
     let (ours, theirs) = two_environments(store).await;
     for number in 1..=6 {
         let mut row = account(ours, number);
-        row.integration = if number % 2 == 0 { "even" } else { "odd" }.to_owned();
-        row.tenant_id = if number <= 4 { "acme" } else { "globex" }.to_owned();
+        row.integration = String::from(if number % 2 == 0 { "even" } else { "odd" });
+        row.tenant_id = String::from(if number <= 4 { "acme" } else { "globex" });
         store.insert_account(&row, &audit(ours, number)).await.unwrap();
     }
     store.insert_account(&account(theirs, 9), &audit(theirs, 9)).await.unwrap();
@@ -196,8 +196,8 @@ async fn an_update_needs_the_version_that_was_read(store: &Store) {
     let mut row = account(ours, 1);
     row.version = 2;
     row.credential_version = 2;
-    row.tenant_id = "renamed".to_owned();
-    row.connection = "{}".to_owned();
+    row.tenant_id = String::from("renamed");
+    row.connection = String::from("{}");
     row.override_patch = Some("{}".to_owned());
     row.sealed_credentials = vec![1];
     row.sandbox = true;
@@ -270,7 +270,7 @@ async fn overrides_are_set_and_replaced(store: &Store) {
     assert_eq!(store.find_environment_override(ours, "1password").await.unwrap(), None);
     store.put_environment_override(&row, &audit(ours, 1)).await.unwrap();
     assert_eq!(store.find_environment_override(ours, "1password").await.unwrap(), Some(row.clone()));
-    row.patch = "{}".to_owned();
+    row.patch = String::from("{}");
     row.version = 2;
     row.updated_at = NOW.plus_ms(1);
     store.put_environment_override(&row, &audit(ours, 2)).await.unwrap();
@@ -303,7 +303,7 @@ async fn audit_queries_narrow(store: &Store) {
     let mut rows: Vec<_> = (1..=6).map(|number| audit(ours, number)).collect();
     rows[1].account_id = Some(id(5));
     rows[2].account_id = None;
-    rows[3].action = "users.reactivate".to_owned();
+    rows[3].action = String::from("users.reactivate");
     // Two records of one request; the later one was written long after the call began.
     rows[4].request_id = id(1);
     store.append_audit(&rows).await.unwrap();
@@ -332,7 +332,7 @@ async fn an_audit_batch_can_be_tried_again(store: &Store) {
     let rows: Vec<_> = (1..=70).map(|number| audit(ours, number)).collect();
     store.append_audit(&rows[..50]).await.unwrap();
     let mut again = rows.clone();
-    again[0].action = "forged".to_owned();
+    again[0].action = String::from("forged");
     store.append_audit(&again).await.unwrap();
     let records = store.list_audit(ours, &AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
     assert_eq!(records, rows.iter().rev().map(read_back).collect::<Vec<_>>());
@@ -517,7 +517,7 @@ async fn the_extremes_of_columns_survive(store: &Store) {
     row.updated_at = quartermaster_types::Timestamp::from_unix_ms(i64::MAX);
     row.version = i64::MAX;
     row.credential_version = i64::MIN;
-    row.tenant_id = "\u{10FFFF}' OR 1=1; --\n\t\\".to_owned();
+    row.tenant_id = String::from("\u{10FFFF}' OR 1=1; --\n\t\\");
     row.connection = format!(r#"{{"long":"{}"}}"#, "x".repeat(100_000));
     row.sealed_credentials = vec![0; 100_000];
     let mut record = audit(ours, 1);
