@@ -1,14 +1,18 @@
 //! Embeds every `integrations/*/definition.yaml`, and every file below `integrations/*/demo/`, so that the program needs no
 //! files beside it.
 
-use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folders in the environment")]
+fn folder(variable: &str) -> Result<PathBuf, std::env::VarError> {
+    std::env::var(variable).map(PathBuf::from)
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../integrations").canonicalize()?;
+    let root = folder("CARGO_MANIFEST_DIR")?.join("../../integrations").canonicalize()?;
     // A folder is watched as a whole: files that come and go count as changes.
     println!("cargo::rerun-if-changed={}", root.display());
     let mut code = String::from("const ALL: &[Integration] = &[\n");
@@ -29,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(code, "    }},")?;
     }
     code.push_str("];\n");
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("all.rs"), code)?;
+    fs::write(folder("OUT_DIR")?.join("all.rs"), code)?;
     Ok(())
 }
 

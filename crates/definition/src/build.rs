@@ -15,7 +15,8 @@ mod resource;
 pub(crate) mod schema_value;
 mod variables;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 use quartermaster_expr::Template;
@@ -25,7 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::diagnostics::Rule;
 use crate::plan::{Plan, Resource};
 use crate::report::Report;
-use crate::tools::{tool_prefix, unique_tool_name};
+use crate::tools::{tool_alias, tool_name, tool_prefix};
 use crate::tree::Node;
 use variables::Variables;
 
@@ -52,10 +53,11 @@ pub(crate) fn build(root: &Node, report: &mut Report<'_>) -> Option<Plan> {
     };
     let parts = Parts::build(&mut context, report);
     links::check(root, parts.resources.as_ref(), report);
-    context.variables.warn_unused(root, report);
     if report.has_errors() {
         return None;
     }
+    // After errors, much is unused that a correction would use.
+    context.variables.warn_unused(root, report);
     parts.into_plan(root, &context)
 }
 
@@ -121,7 +123,11 @@ impl Parts {
 /// Hash of the effective definition: the first 32 hex digits of the SHA-256 of its compact JSON, keys in their order.
 fn version_of(effective: &Value) -> String {
     let digest = Sha256::digest(effective.to_string().as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(16).fold(String::with_capacity(32), |mut out, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// Tools by name and alias.
@@ -137,25 +143,29 @@ fn tool_names(resources: &IndexMap<String, Resource>) -> IndexMap<String, (Strin
     names
 }
 
-/// Gives every method a tool name of its own: a name or alias that is taken already gets a hash.
+/// Names the tools. Two methods of one name are an error: which of them a hash would rename would depend on their order.
 fn name_tools(resources: &mut IndexMap<String, Resource>, context: &Context<'_>, report: &mut Report<'_>) {
-    let mut taken: HashSet<String> = HashSet::new();
+    let mut taken: HashMap<String, String> = HashMap::new();
     for resource in resources.values_mut() {
         let singular = resource.singular.clone();
         for method in resource.methods.values_mut() {
-            let wanted =
-                crate::tools::tool_name(&context.prefix, &method.resource, &singular, method.kind, &method.name);
+            method.tool_name = tool_name(&context.prefix, &method.resource, &singular, method.kind, &method.name);
+            method.tool_alias = tool_alias(&method.tool_name);
             let full_name = method.full_name();
-            let is_taken = |name: &str| taken.contains(name) || taken.contains(&crate::tools::tool_alias(name));
-            let name = unique_tool_name(is_taken, wanted.clone(), &full_name);
-            if is_taken(&name)
-                && let Some(node) = context.root.at(&["resources", &method.resource, "methods", &method.name])
-            {
-                report.error(node, Rule::DuplicateTool, format!("the tool name `{name}` is taken by another method"));
+            let node = context.root.at(&["resources", &method.resource, "methods", &method.name]);
+            for name in [&method.tool_name, &method.tool_alias] {
+                let other = taken.entry(name.clone()).or_insert_with(|| full_name.clone());
+                if let Some(node) = node.filter(|_| *other != full_name) {
+                    let message = format!("the tools of `{other}` and `{full_name}` would both be called `{name}`");
+                    report.error_with_help(
+                        node,
+                        Rule::DuplicateTool,
+                        message,
+                        "rename the method, the resource or its `singular`",
+                    );
+                    break;
+                }
             }
-            method.tool_alias = crate::tools::tool_alias(&name);
-            taken.extend([name.clone(), method.tool_alias.clone()]);
-            method.tool_name = name;
         }
     }
 }

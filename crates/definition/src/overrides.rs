@@ -68,7 +68,8 @@ pub fn compile_with_overrides(definition: &Definition, layers: &[(Layer, &Value)
     let Some(root) = bounded_tree(&value, &mut diagnostics) else { return Err(diagnostics) };
     let plan = crate::definition::compile_tree(&root, &mut diagnostics);
     for item in diagnostics.items_mut() {
-        item.layer = Some(layer_of(layers, &item.pointer));
+        let touched = layers.iter().rev().find(|(_, patch)| touches(patch, &item.pointer));
+        item.layer = Some(touched.map_or(Layer::Base, |(layer, _)| *layer));
     }
     plan.ok_or(diagnostics)
 }
@@ -111,6 +112,11 @@ fn sets(patch: &Value, pointer: &str) -> bool {
         }
     }
     !at.is_object()
+}
+
+/// Whether a merge patch says anything about the value at `pointer`, something around it or something in it.
+fn touches(patch: &Value, pointer: &str) -> bool {
+    sets(patch, pointer) || (!pointer.is_empty() && patch.pointer(pointer).is_some())
 }
 
 /// RFC 7396: mappings are merged, null takes out, everything else replaces.

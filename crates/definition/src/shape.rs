@@ -104,8 +104,7 @@ impl Shape {
     pub(crate) fn wanted(&self) -> String {
         match self {
             Self::Any => "any value".to_owned(),
-            Self::Scalar => "a text, number or truth value".to_owned(),
-            Self::ScalarTemplate => "a text, number or truth value".to_owned(),
+            Self::Scalar | Self::ScalarTemplate => "a text, number or truth value".to_owned(),
             Self::Template => "a text, in which `{{ … }}` stands for a value".to_owned(),
             Self::Expression => "a CEL condition as a text".to_owned(),
             Self::Pointer => "a JSON Pointer such as `/results`".to_owned(),

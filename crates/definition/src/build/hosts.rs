@@ -189,24 +189,32 @@ fn safe(field: &Node, after: &[Piece<'_>], context: &Context<'_>) -> Result<(), 
     let Some(pattern) = field.get("pattern").and_then(Node::text) else {
         return Err("can be any text, and so any host");
     };
+    if regex_syntax::parse(pattern).is_err() {
+        // Noted already.
+        return Ok(());
+    }
     if !keeps_to_a_label(pattern) {
         return Err("can have a `/` or `:` in it by its pattern, and so end the host early");
     }
     let mut domain = String::new();
     for piece in after {
         match piece {
-            Piece::Literal(text) => domain.push_str(text),
+            Piece::Literal(text) => {
+                let (name, port) = text.split_once(':').map_or((*text, None), |(name, port)| (name, Some(port)));
+                domain.push_str(name);
+                if port.is_some() {
+                    break;
+                }
+            }
             Piece::Placeholder(name) => match context.root.at(&["connection", "fields", name]) {
                 Some(field) if is_closed_list(field) => domain.push('x'),
                 _ => domain.clear(),
             },
         }
     }
-    let domain = domain.split(':').next().unwrap_or_default();
-    let is_port = after.is_empty();
-    if domain.starts_with('.') && domain.matches('.').count() >= 2 {
-        Ok(())
-    } else if is_port && is_digits(pattern) {
+    let is_port = after.is_empty() && is_digits(pattern);
+    let is_label = domain.starts_with('.') && domain.matches('.').count() >= 2;
+    if is_label || is_port {
         Ok(())
     } else {
         Err("is not followed by a fixed domain, so it can lead to anybody's host")

@@ -43,9 +43,11 @@ pub(super) fn fixed(
             let help = Some("say it under `connection: auth`, so that it is kept secret".to_owned());
             report.error_at_key(key, value, Rule::BadHeader, "`authorization` is set by `auth`", help);
         }
-        if let Some(template) = context.variables.template(value, allowed.roots, allowed.arguments, report) {
-            out.push((name, template));
-        }
+        let template = match value.text() {
+            Some(_) => context.variables.template(value, allowed.roots, allowed.arguments, report),
+            None => Template::parse(&text).ok(),
+        };
+        out.extend(template.map(|template| (name, template)));
     }
     out
 }

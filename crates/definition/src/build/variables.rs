@@ -54,7 +54,7 @@ impl Variables {
         arguments: &[String],
         report: &mut Report<'_>,
     ) -> Option<Template> {
-        let template = Template::parse(&node.scalar_text()?).ok()?;
+        let template = Template::parse(node.text()?).ok()?;
         for (path, span) in template.paths() {
             if let Err((message, help)) = self.check(&path, roots, arguments) {
                 report.error_within(node, span, Rule::UnknownVariable, message, help);

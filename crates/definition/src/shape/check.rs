@@ -28,12 +28,13 @@ pub(super) fn wrong_type(node: &Node, shape: &Shape, report: &mut Report<'_>) {
 /// Whether the type (not yet the value) is one that the shape can have.
 fn fits(node: &Node, shape: &Shape) -> bool {
     match (&node.data, shape) {
-        (_, Shape::Any) | (Data::Null, Shape::Scalar) => true,
-        (Data::Boolean(_), Shape::Boolean | Shape::Scalar | Shape::ScalarTemplate) => true,
-        (
-            Data::Number(_),
-            Shape::Integer { .. } | Shape::Number | Shape::Duration | Shape::Scalar | Shape::ScalarTemplate,
-        ) => true,
+        (_, Shape::Any) => true,
+        (Data::Null, shape) => matches!(shape, Shape::Scalar),
+        (Data::Boolean(_), shape) => matches!(shape, Shape::Boolean | Shape::Scalar | Shape::ScalarTemplate),
+        (Data::Number(_), shape) => matches!(
+            shape,
+            Shape::Integer { .. } | Shape::Number | Shape::Duration | Shape::Scalar | Shape::ScalarTemplate
+        ),
         (Data::Text(_), shape) => !matches!(
             shape,
             Shape::Boolean
@@ -44,9 +45,8 @@ fn fits(node: &Node, shape: &Shape) -> bool {
                 | Shape::Map { .. }
                 | Shape::Object(_)
         ),
-        (Data::List(_), Shape::List { .. }) => true,
-        (Data::Map(_), Shape::Map { .. } | Shape::Object(_) | Shape::Schema) => true,
-        _ => false,
+        (Data::List(_), shape) => matches!(shape, Shape::List { .. }),
+        (Data::Map(_), shape) => matches!(shape, Shape::Map { .. } | Shape::Object(_) | Shape::Schema),
     }
 }
 

@@ -181,7 +181,10 @@ pub(super) fn syntax_error(source: &str, errors: &ParseErrors) -> SyntaxError {
     let (line, column) = (usize::try_from(first.pos.0).unwrap_or(0), usize::try_from(first.pos.1).unwrap_or(0));
     let line_start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let start = line_start + column.saturating_sub(1);
-    SyntaxError { span: range_within(source, start, start + 1), message: first.msg.replace("Syntax error: ", "") }
+    SyntaxError {
+        span: range_within(source, start, start + 1),
+        message: format!("this is not CEL: {}", first.msg.replace("Syntax error: ", "")),
+    }
 }
 
 /// The range cut to the text and widened to character borders.

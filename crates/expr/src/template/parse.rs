@@ -47,6 +47,10 @@ fn placeholder(source: &str, open: usize) -> Result<(Part, usize), TemplateError
     if path_text.is_empty() {
         return Err(error(open, close + 2, "an empty placeholder: name a value, such as `{{ connection.region }}`"));
     }
+    if let Some(bar) = text.find('|') {
+        let message = "templates have no filters; compute the value in a condition or send it mapped";
+        return Err(error(inner + bar, close, message));
+    }
     let start = inner + (text.len() - text.trim_start().len());
     let span = start..start + path_text.len();
     let mut path = Vec::new();
@@ -60,7 +64,6 @@ fn placeholder(source: &str, open: usize) -> Result<(Part, usize), TemplateError
 }
 
 fn check_name(name: &str, at: usize) -> Result<(), TemplateError> {
-    let end = at + name.len();
     if name.is_empty() {
         return Err(error(at, at, "a name is missing beside the dot"));
     }
@@ -69,9 +72,6 @@ fn check_name(name: &str, at: usize) -> Result<(), TemplateError> {
     });
     match wrong {
         None => Ok(()),
-        Some((index, '|')) => {
-            Err(error(at + index, end, "templates have no filters; compute the value in a condition or send it mapped"))
-        }
         Some((index, character)) => {
             let message = format!("`{character}` cannot stand in a name; a placeholder is a dotted path of names");
             Err(error(at + index, at + index + character.len_utf8(), message))

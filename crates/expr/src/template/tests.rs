@@ -129,7 +129,8 @@ fn syntax_errors_have_their_place() {
     assert_eq!(error("{{ a-b }}").0, 4..5);
     assert_eq!(error("{{ 1a }}").0, 3..4);
     assert!(error("{{ a|upper }}").1.contains("no filters"));
-    assert!(error("{{ a | upper }}").1.contains("` ` cannot stand in a name"));
+    assert_eq!(error("{{ a | upper }}").0, 5..13);
+    assert!(error("{{ a b }}").1.contains("` ` cannot stand in a name"));
     assert_eq!(error("é{{ ü }}").0, 5..7);
 }
 

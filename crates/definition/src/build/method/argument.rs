@@ -168,7 +168,7 @@ fn mapped(values: &Node, schema: &Value, report: &mut Report<'_>) -> Vec<(Value,
             Some(Node { data: Data::Text(text), .. }) => out.push((value, text.clone())),
             Some(node) => out.extend(node.scalar_text().map(|text| (value, text))),
             None => {
-                report.error(values, Rule::MissingKey, format!("there is no entry for the value `{}`", shown(&value)))
+                report.error(values, Rule::MissingKey, format!("there is no entry for the value `{}`", shown(&value)));
             }
         }
     }

@@ -21,9 +21,8 @@ pub(super) fn rule(
     let declared = match node.get("body").and_then(Node::text) {
         Some("json") => BodyRule::Json,
         Some("form") => BodyRule::Form,
-        Some(_) => BodyRule::None,
         None if needed => BodyRule::Json,
-        None => BodyRule::None,
+        Some(_) | None => BodyRule::None,
     };
     if needed && declared == BodyRule::None {
         report.error(
