@@ -1,242 +1,103 @@
 //! Runs a compiled method: builds the request, authenticates, walks pages, normalises rate limits, errors and results.
 //!
-//! No storage and no policy. What a vendor does differently stands in the [`Plan`], never here.
+//! No storage and no policy. What a vendor does differently stands in the plan (`quartermaster_definition::Plan`), never
+//! here. One call is one [`run::Run`]: it knows the rendered base URL, counts the exchanges and remembers the limits of the
+//! last answer; [`list`], [`single`] and [`raw`] drive it.
 
+mod auth;
+mod call;
+mod errors;
 pub mod json;
+pub mod limits;
+mod list;
+mod preview;
 pub mod rate_limit;
+mod raw;
+mod request;
+mod run;
+mod single;
+mod token;
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use quartermaster_definition::{Method, Plan};
-use quartermaster_types::{AccountId, Clock, Problem, RateLimits, Timestamp};
-use quartermaster_vault::Secrets;
-use serde_json::{Map, Value};
+use quartermaster_definition::MethodKind;
+use quartermaster_definition::plan::PageStyle;
+use quartermaster_types::{AccountId, Clock, Problem};
 
-/// One call to be run. Arguments are validated already.
-pub struct Call<'a> {
-    /// The account; access tokens are cached under it and `credential_version`.
-    pub account: AccountId,
-    /// Changes when the credentials change.
-    pub credential_version: i64,
-    /// The plan.
-    pub plan: &'a Arc<Plan>,
-    /// The method.
-    pub method: &'a Method,
-    /// The connection object, defaults filled in.
-    pub connection: &'a Map<String, Value>,
-    /// Opens the credentials; called only when they are needed (a cached access token needs none).
-    pub credentials: &'a (dyn Fn() -> Result<Secrets, Problem> + Send + Sync),
-    /// Arguments without `limit`, `next_cursor` and `fields`.
-    pub arguments: &'a Map<String, Value>,
-    /// List options; ignored by other methods.
-    pub list: ListOptions,
-    /// When the caller's patience ends.
-    pub deadline: Duration,
-    /// How long a 429 on a **read** may be waited out (`Prefer: wait=N`); `None`: pass it on at once.
-    pub wait: Option<Duration>,
-}
+pub use call::{
+    Answer, Call, Exchange, Failure, ListAnswer, ListOptions, Position, Preview, RawAnswer, RawRequest, SingleAnswer,
+    StopReason,
+};
+use run::Run;
+use token::Tokens;
 
-/// Options of a list call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListOptions {
-    /// At most so many records; `None` takes the vendor's default page size.
-    pub limit: Option<u32>,
-    /// Where to go on.
-    pub cursor: Option<Position>,
-    /// Top-level members of a record to keep; `None` keeps the raw record.
-    pub fields: Option<Vec<String>>,
-}
+/// Told of every exchange with an upstream.
+pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
-/// Where a list stopped: the upstream's cursor of a page, and how many of that page's records were already seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Position {
-    /// The upstream's cursor (token, URL, number as text); `None` for the first page.
-    pub upstream: Option<String>,
-    /// Records of that page to skip.
-    pub skip: u32,
-    /// Page size that the cursor was made with, when pages are numbered or the vendor wants it repeated.
-    pub size: Option<u32>,
-}
-
-/// What came of a call that worked.
-#[derive(Debug)]
-pub enum Answer {
-    /// Many records.
-    List(ListAnswer),
-    /// One record, or whatever the method returns, as raw JSON (`null` for an empty body).
-    Single(SingleAnswer),
-}
-
-/// Records, as slices of what the upstream sent.
-#[derive(Debug, Default)]
-pub struct ListAnswer {
-    /// Comma-separated JSON values without brackets, in order; concatenate with commas between. Empty pieces do not occur.
-    pub pieces: Vec<Bytes>,
-    /// Ids of the records (raw text without quotes, escapes resolved), for the ledger.
-    pub ids: Vec<Bytes>,
-    /// Number of records in `pieces`.
-    pub count: u64,
-    /// Where to go on; `None` at the end.
-    pub next: Option<Position>,
-    /// Records that were looked at, when a local filter is in force.
-    pub scanned: Option<u64>,
-    /// True when a bound stopped the walk before `limit` was reached and before the end.
-    pub is_partial: bool,
-    /// Which bound.
-    pub stopped_because: Option<StopReason>,
-    /// The last page's limits.
-    pub rate_limits: RateLimits,
-    /// Calls made.
-    pub upstream_calls: u32,
-}
-
-/// Why a walk over pages stopped early.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    /// `PAGES_MAX` pages were read.
-    PageLimit,
-    /// `SCANNED_MAX` records were looked at.
-    ScanLimit,
-    /// `WALK_MAX_BYTES` were gathered.
-    SizeLimit,
-    /// The deadline came near.
-    TimeLimit,
-    /// The upstream gave the same cursor again.
-    RepeatedCursor,
-    /// The upstream rate-limited a later page; what was read so far is here.
-    RateLimited,
-    /// A later page failed; what was read so far is here.
-    UpstreamError,
-}
-
-/// One value.
-#[derive(Debug)]
-pub struct SingleAnswer {
-    /// Raw JSON.
-    pub body: Bytes,
-    /// The record's id, when it has one.
-    pub id: Option<Bytes>,
-    /// For methods with a transition: whether the state changed. `None` when it is not known or does not apply.
-    pub changed: Option<bool>,
-    /// The record before the write, when it was read.
-    pub before: Option<Bytes>,
-    /// Limits.
-    pub rate_limits: RateLimits,
-    /// Calls made.
-    pub upstream_calls: u32,
-}
-
-/// What came of a call that did not work.
-#[derive(Debug)]
-pub struct Failure {
-    /// The problem, scrubbed of secrets.
-    pub problem: Problem,
-    /// Limits that came with it.
-    pub rate_limits: RateLimits,
-    /// The record before the write, when it was read.
-    pub before: Option<Bytes>,
-    /// Calls made.
-    pub upstream_calls: u32,
-}
-
-/// The exact request that a call would send, secrets masked as `[secret]`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Preview {
-    /// HTTP method.
-    pub method: String,
-    /// Absolute URL.
-    pub url: String,
-    /// Headers, lower-case.
-    pub headers: Vec<(String, String)>,
-    /// Body, when there is one.
-    pub body: Option<Value>,
-}
-
-/// One exchange with an upstream, for metrics, logs and `qm demo`. Holds no secret: the query is kept, credentials are not in it.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// The account.
-    pub account: AccountId,
-    /// `token` or `users.list`.
-    pub purpose: String,
-    /// HTTP method.
-    pub method: String,
-    /// Path and query, secrets masked.
-    pub path: String,
-    /// Status; `None` when there was no answer.
-    pub status: Option<u16>,
-    /// Milliseconds that it took.
-    pub duration_ms: u64,
-    /// When it ended.
-    pub at: Timestamp,
-}
-
-/// Runs calls. Holds the HTTP client and the access tokens.
+/// Runs calls. Holds the HTTP client and the access tokens. Cheap to clone; clones share both.
 #[derive(Clone)]
 pub struct Engine {
-    _private: (),
+    inner: Arc<Inner>,
+}
+
+/// What the clones of an engine share.
+struct Inner {
+    client: quartermaster_egress::Client,
+    clock: Clock,
+    observer: Option<Observer>,
+    tokens: Tokens,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Engine").field("tokens", &self.inner.tokens).finish_non_exhaustive()
+    }
 }
 
 impl Engine {
     /// An engine over `client`. `observer` is told of every exchange (must be quick).
-    pub fn new(
-        client: quartermaster_egress::Client,
-        clock: Clock,
-        observer: Option<Arc<dyn Fn(&Exchange) + Send + Sync>>,
-    ) -> Self {
-        let _ = (client, clock, observer);
-        todo!()
+    pub fn new(client: quartermaster_egress::Client, clock: Clock, observer: Option<Observer>) -> Self {
+        Self { inner: Arc::new(Inner { client, clock, observer, tokens: Tokens::new(limits::TOKENS_MAX) }) }
     }
 
     /// Runs a call to its end.
+    ///
+    /// Nothing is retried, with two exceptions. A 401 that came for a cached access token fetches a token anew and sends
+    /// the request once more, writes too: a 401 says that nothing was done. And a rate-limited **read** is held and sent
+    /// again when the caller asked for it with [`Call::wait`].
     pub async fn execute(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let _ = call;
-        todo!()
+        let mut run = Run::new(self, &call);
+        let outcome = if is_list(&call) {
+            list::walk(&mut run).await.map(Answer::List)
+        } else {
+            single::call(&mut run).await.map(Answer::Single)
+        };
+        outcome.map_err(|problem| run.failure(problem))
     }
 
-    /// What [`Self::execute`] would send first, with nothing sent (no token is fetched either).
+    /// The method's own request, with nothing sent (no token is fetched, and no record is read, either).
     pub fn preview(&self, call: &Call<'_>) -> Result<Preview, Problem> {
-        let _ = call;
-        todo!()
+        preview::preview(&mut Run::new(self, call))
     }
 
     /// A raw call below the account's base URL with the account's authentication (`/custom`).
+    ///
+    /// Whatever status the upstream answers is the answer, 429 and 5xx too; a failure is one of the gateway's own or of
+    /// the network's. [`Call::method`] and [`Call::arguments`] are not used.
     pub async fn raw(&self, call: &Call<'_>, request: RawRequest) -> Result<RawAnswer, Failure> {
-        let _ = (call, request);
-        todo!()
+        let mut run = Run::new(self, call);
+        let outcome = raw::call(&mut run, request).await;
+        outcome.map_err(|problem| run.failure(problem))
     }
 
     /// Forgets the cached access tokens of an account.
     pub fn forget(&self, account: AccountId) {
-        let _ = account;
+        self.inner.tokens.forget(account);
     }
 }
 
-/// A raw call.
-#[derive(Clone, Debug)]
-pub struct RawRequest {
-    /// HTTP method.
-    pub method: http::Method,
-    /// Path below the base URL and query, already escaped; `..` segments are refused.
-    pub path_and_query: String,
-    /// `content-type` and `accept` are passed on; everything else is not.
-    pub headers: http::HeaderMap,
-    /// Body.
-    pub body: Bytes,
-}
-
-/// The answer to a raw call.
-#[derive(Debug)]
-pub struct RawAnswer {
-    /// Status.
-    pub status: u16,
-    /// `content-type`.
-    pub content_type: Option<String>,
-    /// Body.
-    pub body: Bytes,
-    /// Limits.
-    pub rate_limits: RateLimits,
+/// Whether the answer is many records: a list, or a custom method whose answers come in pages.
+fn is_list(call: &Call<'_>) -> bool {
+    call.method.kind == MethodKind::List || call.method.pagination.style != PageStyle::None
 }

@@ -1,0 +1,110 @@
+//! The variables of the definition's conditions over one answer.
+
+use quartermaster_egress::Response;
+use quartermaster_expr::Program;
+use serde_json::{Map, Value};
+
+use super::looks_like_html;
+use crate::limits::{ERROR_PARSE_MAX_BYTES, MESSAGE_MAX_CHARS};
+use crate::run::{Purpose, Run};
+
+/// Values under the names of `quartermaster_definition::plan::ERROR_VARIABLES`.
+pub(super) struct Facts {
+    status: Value,
+    headers: Value,
+    body: Value,
+    message: Value,
+    vendor_code: Value,
+    method: Value,
+    arguments: Value,
+}
+
+impl Facts {
+    /// The facts of `response`. The body of a success is parsed only when one of `programs` needs it.
+    pub(super) fn new<'p>(
+        run: &mut Run<'_>,
+        response: &Response,
+        purpose: Purpose<'_>,
+        programs: impl Iterator<Item = &'p Program> + Clone,
+    ) -> Self {
+        let uses = |name: &str| programs.clone().any(|program| program.uses(name));
+        let failed = !response.status.is_success() && response.body.len() <= ERROR_PARSE_MAX_BYTES;
+        let wanted = failed || programs.clone().next().is_none();
+        let parse = wanted || uses("body") || uses("message") || uses("vendor_code");
+        let body: Value =
+            if parse { serde_json::from_slice(&response.body).unwrap_or(Value::Null) } else { Value::Null };
+        let rules = &run.call.plan.errors;
+        let message = find_text(&body, &rules.message).or_else(|| plain_message(response, &body)).unwrap_or_default();
+        let vendor_code = find_text(&body, &rules.code).unwrap_or_default();
+        let headers = if wanted || uses("headers") { headers(response) } else { Map::new() };
+        Self {
+            status: Value::from(response.status.as_u16()),
+            headers: Value::Object(headers),
+            body,
+            message: Value::String(run.scrubber().scrub(&message)),
+            vendor_code: Value::String(vendor_code),
+            method: Value::String(purpose.name()),
+            arguments: Value::Object(run.call.arguments.clone()),
+        }
+    }
+
+    /// Names and values for a condition.
+    pub(super) fn variables(&self) -> [(&'static str, &Value); 7] {
+        [
+            ("status", &self.status),
+            ("headers", &self.headers),
+            ("body", &self.body),
+            ("message", &self.message),
+            ("vendor_code", &self.vendor_code),
+            ("method", &self.method),
+            ("arguments", &self.arguments),
+        ]
+    }
+
+    /// The vendor's message on one line, cut for people, without secrets.
+    pub(super) fn message_text(&self) -> String {
+        let text = self.message.as_str().unwrap_or_default();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(MESSAGE_MAX_CHARS) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+
+    /// The vendor's own code, when it gave one.
+    pub(super) fn vendor_code(&self) -> Option<String> {
+        self.vendor_code.as_str().filter(|code| !code.is_empty()).map(str::to_owned)
+    }
+}
+
+/// The first scalar that is not empty at one of `pointers`, as text.
+fn find_text(body: &Value, pointers: &[String]) -> Option<String> {
+    pointers.iter().find_map(|pointer| match body.pointer(pointer)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// A body that is a plain text, or a JSON string, is its own message.
+fn plain_message(response: &Response, body: &Value) -> Option<String> {
+    if response.status.is_success() {
+        return None;
+    }
+    match body {
+        Value::String(text) => Some(text.clone()),
+        Value::Null if !looks_like_html(response) => {
+            let text = std::str::from_utf8(&response.body).ok()?.trim();
+            (!text.is_empty() && text.len() <= 4 * MESSAGE_MAX_CHARS && !text.starts_with(['{', '[']))
+                .then(|| text.to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn headers(response: &Response) -> Map<String, Value> {
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        Some((name.as_str().to_owned(), Value::String(value.to_str().ok()?.to_owned())))
+    };
+    response.headers.iter().filter_map(text).collect()
+}

@@ -1,0 +1,54 @@
+//! The bounds that the engine keeps. All are per call unless they say otherwise.
+
+use std::time::Duration;
+
+/// Pages that one call reads at most.
+pub const PAGES_MAX: u32 = 200;
+
+/// Records that one call looks at at most, when a local filter is in force.
+pub const SCANNED_MAX: u64 = 100_000;
+
+/// Bytes of records that one call gathers at most; the page that goes over it is still given whole.
+pub const WALK_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// A later page is not asked for when less than this is left of the caller's patience.
+pub const TIME_RESERVE: Duration = Duration::from_millis(250);
+
+/// Bytes of one answer as it comes over the wire.
+pub const BODY_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one answer after decompression.
+pub const DECOMPRESSED_MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of a token endpoint's answer.
+pub const TOKEN_BODY_MAX_BYTES: usize = 64 * 1024;
+
+/// Longest access token.
+pub const TOKEN_MAX_BYTES: usize = 16 * 1024;
+
+/// Access tokens kept in this process; the least used go first.
+pub const TOKENS_MAX: u64 = 200_000;
+
+/// An access token is renewed this long before it expires, or a tenth of its lifetime before, whichever is less.
+pub const TOKEN_RENEW_BEFORE_SECONDS: u64 = 60;
+
+/// No access token is kept longer than this, whatever its answer says.
+pub const TOKEN_LIFETIME_MAX_SECONDS: u64 = 30 * 24 * 3600;
+
+/// Longest URL that is sent.
+pub const URL_MAX_BYTES: usize = 16 * 1024;
+
+/// Longest cursor that is followed.
+pub const CURSOR_MAX_BYTES: usize = 8 * 1024;
+
+/// Deepest JSON Pointer that an argument is placed at in a body.
+pub const BODY_DEPTH_MAX: usize = 16;
+
+/// Shortest pause before a rate-limited read is sent again, also when the upstream says 0.
+pub const WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// Characters of a vendor's message that a problem's detail repeats.
+pub const MESSAGE_MAX_CHARS: usize = 300;
+
+/// Largest body of an error answer that is parsed for its message.
+pub const ERROR_PARSE_MAX_BYTES: usize = 1024 * 1024;
