@@ -1,7 +1,7 @@
 //! Keeps some members of an object.
 
 use super::JsonError;
-use super::scanner::Scanner;
+use super::scanner::{Scanner, Stopped};
 use super::text::unescape;
 
 /// Appends the object to `out` with only its top-level members that `fields` names, in the object's own order, values as
@@ -10,21 +10,17 @@ use super::text::unescape;
 pub fn project<F: AsRef<str>>(object: &[u8], fields: &[F], out: &mut Vec<u8>) -> Result<(), JsonError> {
     let before = out.len();
     let mut scanner = Scanner::new(object)?;
-    let result = match scanner.next_token() {
+    let copied = match scanner.next_token() {
         b'{' => copy_members(&mut scanner, fields, out),
         _ => copy_whole(&mut scanner, out),
     };
-    let result = result.and_then(|()| {
-        scanner.skip_whitespace();
-        if scanner.at < object.len() { Err(scanner.malformed()) } else { Ok(()) }
-    });
-    if result.is_err() {
+    copied.and_then(|()| scanner.end()).map_err(|stopped| {
         out.truncate(before);
-    }
-    result
+        scanner.into_error(stopped)
+    })
 }
 
-fn copy_whole(scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn copy_whole(scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<(), Stopped> {
     let start = scanner.at;
     scanner.skip_value(0)?;
     out.extend_from_slice(&scanner.bytes[start..scanner.at]);
@@ -38,7 +34,7 @@ struct Kept {
     end: usize,
 }
 
-fn copy_members<F: AsRef<str>>(scanner: &mut Scanner<'_>, fields: &[F], out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn copy_members<F: AsRef<str>>(scanner: &mut Scanner<'_>, fields: &[F], out: &mut Vec<u8>) -> Result<(), Stopped> {
     out.push(b'{');
     let inner = out.len();
     let mut kept: Vec<Kept> = Vec::with_capacity(fields.len());
@@ -50,7 +46,7 @@ fn copy_members<F: AsRef<str>>(scanner: &mut Scanner<'_>, fields: &[F], out: &mu
     }
     loop {
         let name = scanner.member_name()?;
-        let raw_name = &scanner.bytes[name.start..name.end];
+        let raw_name = name.of(scanner.bytes);
         let field = fields.iter().position(|field| {
             let field = field.as_ref();
             if name.escaped {
@@ -68,7 +64,7 @@ fn copy_members<F: AsRef<str>>(scanner: &mut Scanner<'_>, fields: &[F], out: &mu
                 out.push(b',');
             }
             let start = out.len();
-            out.extend_from_slice(&scanner.bytes[name.start - 1..=name.end]);
+            out.extend_from_slice(&scanner.bytes[name.start as usize - 1..=name.end as usize]);
             out.push(b':');
             out.extend_from_slice(&scanner.bytes[value_start..scanner.at]);
             kept.push(Kept { field, start, end: out.len() });

@@ -6,14 +6,27 @@ use super::{DEPTH_MAX, JsonError};
 pub(super) struct Scanner<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
+    /// What went wrong, when something did.
+    fault: Option<JsonError>,
 }
+
+/// Reading stopped; the scanner knows why. Without a size, so that results stay in registers.
+#[derive(Debug)]
+pub(super) struct Stopped;
 
 /// A string without its quotes.
 #[derive(Clone, Copy)]
 pub(super) struct RawString {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) end: u32,
     pub(super) escaped: bool,
+}
+
+impl RawString {
+    #[inline]
+    pub(super) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.start as usize..self.end as usize]
+    }
 }
 
 /// Repeats a byte eight times.
@@ -39,18 +52,32 @@ impl<'a> Scanner<'a> {
             return Err(JsonError::TooLarge);
         }
         match std::str::from_utf8(bytes) {
-            Ok(_) => Ok(Self { bytes, at: 0 }),
+            Ok(_) => Ok(Self { bytes, at: 0, fault: None }),
             Err(error) => Err(JsonError::NotUtf8 { at: error.valid_up_to() }),
         }
     }
 
+    /// Stops because of something that cannot stand here.
     #[cold]
-    pub(super) fn malformed(&self) -> JsonError {
-        JsonError::Malformed { at: self.at.min(self.bytes.len()) }
+    pub(super) fn malformed(&mut self) -> Stopped {
+        let at = self.at.min(self.bytes.len());
+        self.stop(JsonError::Malformed { at })
+    }
+
+    /// Stops for a reason.
+    #[cold]
+    pub(super) fn stop(&mut self, fault: JsonError) -> Stopped {
+        self.fault = Some(fault);
+        Stopped
+    }
+
+    /// Why reading stopped.
+    pub(super) fn into_error(self, _: Stopped) -> JsonError {
+        self.fault.unwrap_or(JsonError::Malformed { at: self.at })
     }
 
     /// The byte here; 0, which stands nowhere in JSON, at the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
@@ -63,7 +90,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is no whitespace; the position is on it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_token(&mut self) -> u8 {
         let byte = self.peek();
         if byte > b' ' {
@@ -74,8 +101,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the byte if it is the one.
-    #[inline]
-    pub(super) fn take(&mut self, byte: u8) -> Result<(), JsonError> {
+    #[inline(always)]
+    pub(super) fn take(&mut self, byte: u8) -> Result<(), Stopped> {
         if self.next_token() != byte {
             return Err(self.malformed());
         }
@@ -83,9 +110,15 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Nothing but whitespace to the end.
+    pub(super) fn end(&mut self) -> Result<(), Stopped> {
+        self.skip_whitespace();
+        if self.at < self.bytes.len() { Err(self.malformed()) } else { Ok(()) }
+    }
+
     /// A member's name and the colon after it.
-    #[inline]
-    pub(super) fn member_name(&mut self) -> Result<RawString, JsonError> {
+    #[inline(always)]
+    pub(super) fn member_name(&mut self) -> Result<RawString, Stopped> {
         self.take(b'"')?;
         let name = self.string_rest()?;
         self.take(b':')?;
@@ -93,15 +126,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// The rest of a string whose opening quote was taken.
-    #[inline]
-    pub(super) fn string_rest(&mut self) -> Result<RawString, JsonError> {
-        let start = self.at;
+    #[inline(always)]
+    pub(super) fn string_rest(&mut self) -> Result<RawString, Stopped> {
+        let start = self.at as u32;
         let mut escaped = false;
         loop {
             self.skip_ordinary();
             match self.peek() {
                 b'"' => {
-                    let end = self.at;
+                    let end = self.at as u32;
                     self.at += 1;
                     return Ok(RawString { start, end, escaped });
                 }
@@ -116,7 +149,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Goes to the next quote, backslash or control character, or to the end.
-    #[inline]
+    #[inline(always)]
     fn skip_ordinary(&mut self) {
         while let Some(chunk) = self.bytes[self.at..].first_chunk::<8>() {
             let special = special_bytes(u64::from_le_bytes(*chunk));
@@ -132,7 +165,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What follows a backslash.
-    fn escape(&mut self) -> Result<(), JsonError> {
+    fn escape(&mut self) -> Result<(), Stopped> {
         match self.peek() {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
                 self.at += 1;
@@ -147,7 +180,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Four digits after `\u`; a high surrogate only with a low one after it.
-    fn unicode_escape(&mut self) -> Result<(), JsonError> {
+    fn unicode_escape(&mut self) -> Result<(), Stopped> {
         match self.four_digits()? {
             0xD800..=0xDBFF => {
                 if !self.bytes[self.at..].starts_with(b"\\u") {
@@ -162,7 +195,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn four_digits(&mut self) -> Result<u32, JsonError> {
+    fn four_digits(&mut self) -> Result<u32, Stopped> {
         let mut value = 0;
         for _ in 0..4 {
             let Some(digit) = char::from(self.peek()).to_digit(16) else { return Err(self.malformed()) };
@@ -173,7 +206,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn digits(&mut self) -> Result<(), JsonError> {
+    fn digits(&mut self) -> Result<(), Stopped> {
         if !self.peek().is_ascii_digit() {
             return Err(self.malformed());
         }
@@ -183,7 +216,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), JsonError> {
+    fn number(&mut self) -> Result<(), Stopped> {
         if self.peek() == b'-' {
             self.at += 1;
         }
@@ -206,7 +239,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn literal(&mut self, text: &[u8]) -> Result<(), JsonError> {
+    fn literal(&mut self, text: &[u8]) -> Result<(), Stopped> {
         for byte in text {
             if self.peek() != *byte {
                 return Err(self.malformed());
@@ -218,7 +251,7 @@ impl<'a> Scanner<'a> {
 
     /// A value that is neither array nor object, with the position on its first byte.
     #[inline]
-    fn scalar(&mut self, first: u8) -> Result<(), JsonError> {
+    fn scalar(&mut self, first: u8) -> Result<(), Stopped> {
         match first {
             b'"' => {
                 self.at += 1;
@@ -234,13 +267,13 @@ impl<'a> Scanner<'a> {
 
     /// Refuses to go deeper than [`DEPTH_MAX`] from `depth` levels.
     #[inline]
-    pub(super) fn check_depth(&self, depth: usize) -> Result<(), JsonError> {
-        if depth >= DEPTH_MAX { Err(JsonError::TooDeep { at: self.at }) } else { Ok(()) }
+    pub(super) fn check_depth(&mut self, depth: usize) -> Result<(), Stopped> {
+        if depth >= DEPTH_MAX { Err(self.stop(JsonError::TooDeep { at: self.at })) } else { Ok(()) }
     }
 
     /// Checks and skips one value that stands inside `depth` levels. No recursion: the kinds of the open levels are the
     /// bits of one number (1 for an object), the innermost lowest.
-    pub(super) fn skip_value(&mut self, depth: usize) -> Result<(), JsonError> {
+    pub(super) fn skip_value(&mut self, depth: usize) -> Result<(), Stopped> {
         let mut kinds = 0u128;
         let mut open = 0;
         loop {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::JsonError;
 use super::list::ListState;
-use super::scanner::{RawString, Scanner};
+use super::scanner::{RawString, Scanner, Stopped};
 use super::text::name_matches;
 
 /// What a pointer is for.
@@ -22,14 +22,23 @@ pub(super) enum Target {
 #[derive(Clone, Copy)]
 struct Interest<'p> {
     target: Target,
+    /// The next segment; `None` when the value at hand is the one.
+    segment: Option<&'p str>,
+    /// What follows the next segment, with its slash.
     rest: &'p str,
-    /// Whether the pointer holds a tilde, so that its segments may be escaped.
+    /// Whether the segment may be escaped.
     tilde: bool,
 }
 
 impl<'p> Interest<'p> {
-    fn new(target: Target, pointer: &'p str) -> Self {
-        Self { target, rest: pointer, tilde: pointer.contains('~') }
+    /// `None` when the pointer is neither empty nor begins with a slash.
+    fn new(target: Target, pointer: &'p str) -> Option<Self> {
+        if pointer.is_empty() {
+            return Some(Self { target, segment: None, rest: "", tilde: false });
+        }
+        let path = pointer.strip_prefix('/')?;
+        let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        Some(Self { target, segment: Some(segment), rest, tilde: segment.contains('~') })
     }
 }
 
@@ -46,7 +55,8 @@ pub(super) struct Walker<'a, 'p> {
     interests: Vec<Interest<'p>>,
     found: Vec<Option<Range<u32>>>,
     pub(super) list: ListState,
-    id_pointer: Option<&'p str>,
+    /// Where the id stands in an item, when ids are wanted; the inner `None` finds nothing.
+    id: Option<Option<Interest<'p>>>,
 }
 
 impl<'a, 'p> Walker<'a, 'p> {
@@ -56,41 +66,44 @@ impl<'a, 'p> Walker<'a, 'p> {
             interests: Vec::new(),
             found: Vec::new(),
             list: ListState::default(),
-            id_pointer: None,
+            id: None,
         })
     }
 
     /// One more value to find.
     pub(super) fn look_for(&mut self, pointer: &'p str) {
-        self.interests.push(Interest::new(Target::Found(self.found.len()), pointer));
+        self.interests.extend(Interest::new(Target::Found(self.found.len()), pointer));
         self.found.push(None);
     }
 
     /// The array of items, and where the id stands in each.
     pub(super) fn look_for_items(&mut self, items: &'p str, id: Option<&'p str>, with_ranges: bool) {
-        self.interests.push(Interest::new(Target::Items, items));
-        self.id_pointer = id;
+        self.interests.extend(Interest::new(Target::Items, items));
+        self.id = id.map(|pointer| Interest::new(Target::Id, pointer));
         self.list.with_ranges = with_ranges;
     }
 
     /// Reads the whole text.
     pub(super) fn run(mut self) -> Result<Pass, JsonError> {
-        let all = 0..self.interests.len();
-        self.value(all, 0)?;
-        self.scanner.skip_whitespace();
-        if self.scanner.at < self.scanner.bytes.len() {
-            return Err(self.scanner.malformed());
+        if let Err(stopped) = self.whole() {
+            return Err(self.scanner.into_error(stopped));
         }
         Ok(Pass { found: self.found, list: self.list })
     }
 
+    fn whole(&mut self) -> Result<(), Stopped> {
+        let all = 0..self.interests.len();
+        self.value(all, 0)?;
+        self.scanner.end()
+    }
+
     /// One value, inside `depth` levels, through which the interests in the range lead.
-    fn value(&mut self, level: Range<usize>, depth: usize) -> Result<(), JsonError> {
+    fn value(&mut self, level: Range<usize>, depth: usize) -> Result<(), Stopped> {
         let first = self.scanner.next_token();
         let start = self.scanner.at;
         let interests = &self.interests[level.clone()];
-        let goes_on = interests.iter().any(|interest| !interest.rest.is_empty());
-        let is_items = interests.iter().any(|interest| interest.rest.is_empty() && interest.target == Target::Items);
+        let goes_on = interests.iter().any(|interest| interest.segment.is_some());
+        let is_items = interests.iter().any(|interest| interest.segment.is_none() && interest.target == Target::Items);
         match first {
             b'[' if is_items => self.items(&level, depth)?,
             b'{' if goes_on => self.object(&level, depth)?,
@@ -100,20 +113,20 @@ impl<'a, 'p> Walker<'a, 'p> {
         let range = start as u32..self.scanner.at as u32;
         for index in level {
             let interest = self.interests[index];
-            if !interest.rest.is_empty() {
+            if interest.segment.is_some() {
                 continue;
             }
             match interest.target {
                 Target::Found(number) => self.found[number] = Some(range.clone()),
                 Target::Id => self.list.set_id(self.scanner.bytes, &range),
                 Target::Items if first == b'[' || first == b'n' => {}
-                Target::Items => return Err(JsonError::NotAList { at: start }),
+                Target::Items => return Err(self.scanner.stop(JsonError::NotAList { at: start })),
             }
         }
         Ok(())
     }
 
-    fn object(&mut self, level: &Range<usize>, depth: usize) -> Result<(), JsonError> {
+    fn object(&mut self, level: &Range<usize>, depth: usize) -> Result<(), Stopped> {
         self.scanner.check_depth(depth)?;
         self.scanner.at += 1;
         if self.scanner.next_token() == b'}' {
@@ -134,7 +147,7 @@ impl<'a, 'p> Walker<'a, 'p> {
         Ok(())
     }
 
-    fn array(&mut self, level: &Range<usize>, depth: usize) -> Result<(), JsonError> {
+    fn array(&mut self, level: &Range<usize>, depth: usize) -> Result<(), Stopped> {
         self.elements(depth, |walker, index| {
             let inner = walker.enter(level, |_, segment, _| index_is(segment, index));
             walker.inside(inner, depth)
@@ -144,7 +157,7 @@ impl<'a, 'p> Walker<'a, 'p> {
 
     /// The value of a member or element, one level down, through which the interests from `inner` on lead.
     #[inline]
-    fn inside(&mut self, inner: usize, depth: usize) -> Result<(), JsonError> {
+    fn inside(&mut self, inner: usize, depth: usize) -> Result<(), Stopped> {
         if inner == self.interests.len() {
             return self.scanner.skip_value(depth + 1);
         }
@@ -160,9 +173,8 @@ impl<'a, 'p> Walker<'a, 'p> {
         let inner = self.interests.len();
         for index in level.clone() {
             let interest = self.interests[index];
-            let Some(path) = interest.rest.strip_prefix('/') else { continue };
-            let end = path.find('/').unwrap_or(path.len());
-            if !matches(&self.scanner, &path[..end], interest.tilde) {
+            let Some(segment) = interest.segment else { continue };
+            if !matches(&self.scanner, segment, interest.tilde) {
                 continue;
             }
             match interest.target {
@@ -170,7 +182,7 @@ impl<'a, 'p> Walker<'a, 'p> {
                 Target::Items => self.list.forget(),
                 Target::Id => self.list.forget_id(),
             }
-            self.interests.push(Interest { target: interest.target, rest: &path[end..], tilde: interest.tilde });
+            self.interests.extend(Interest::new(interest.target, interest.rest));
         }
         inner
     }
@@ -179,8 +191,8 @@ impl<'a, 'p> Walker<'a, 'p> {
     fn elements(
         &mut self,
         depth: usize,
-        mut element: impl FnMut(&mut Self, usize) -> Result<(), JsonError>,
-    ) -> Result<usize, JsonError> {
+        mut element: impl FnMut(&mut Self, usize) -> Result<(), Stopped>,
+    ) -> Result<usize, Stopped> {
         self.scanner.check_depth(depth)?;
         self.scanner.at += 1;
         let mut count = 0;
@@ -202,10 +214,9 @@ impl<'a, 'p> Walker<'a, 'p> {
     }
 
     /// The array of items. Other pointers that lead through it are followed too.
-    fn items(&mut self, level: &Range<usize>, depth: usize) -> Result<(), JsonError> {
-        let passing = self.interests[level.clone()].iter().any(|interest| !interest.rest.is_empty());
-        let id_pointer = self.id_pointer;
-        let id_has_tilde = id_pointer.is_some_and(|pointer| pointer.contains('~'));
+    fn items(&mut self, level: &Range<usize>, depth: usize) -> Result<(), Stopped> {
+        let passing = self.interests[level.clone()].iter().any(|interest| interest.segment.is_some());
+        let id = self.id;
         let start = self.scanner.at + 1;
         let mut last_end = start;
         let count = self.elements(depth, |walker, index| {
@@ -215,9 +226,9 @@ impl<'a, 'p> Walker<'a, 'p> {
             }
             walker.scanner.next_token();
             let item_start = walker.scanner.at;
-            if let Some(rest) = id_pointer {
+            if let Some(interest) = id {
                 walker.list.begin_id();
-                walker.interests.push(Interest { target: Target::Id, rest, tilde: id_has_tilde });
+                walker.interests.extend(interest);
             }
             walker.inside(inner, depth)?;
             last_end = walker.scanner.at;
@@ -234,7 +245,7 @@ impl<'a, 'p> Walker<'a, 'p> {
 /// Whether a member's name is the pointer segment; `tilde`: whether the segment may be escaped.
 #[inline]
 fn name_is(scanner: &Scanner<'_>, name: RawString, segment: &str, tilde: bool) -> bool {
-    let raw = &scanner.bytes[name.start..name.end];
+    let raw = name.of(scanner.bytes);
     if name.escaped || tilde { name_matches(raw, segment) } else { raw == segment.as_bytes() }
 }
 
