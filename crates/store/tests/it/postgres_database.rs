@@ -57,6 +57,16 @@ async fn a_database_that_is_set_read_only_refuses_writes() {
     fixture.finish().await;
 }
 
+/// This build has no TLS: it must refuse rather than go on in clear.
+#[tokio::test]
+async fn a_url_that_requires_tls_is_refused() {
+    let Some(server) = postgres_server() else { return };
+    let mut url = url::Url::parse(&server).unwrap();
+    url.query_pairs_mut().append_pair("sslmode", "require");
+    let outcome = Store::connect_postgres(url.as_str()).await;
+    assert!(matches!(outcome, Err(StoreError::Database { .. })));
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_without_the_password() {
     let url = "postgres://qm:a-secret-word@127.0.0.1:1/qm";
