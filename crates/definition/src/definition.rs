@@ -95,6 +95,9 @@ pub fn schema() -> Value {
 pub(crate) fn compile_tree(tree: &Node, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let mut report = Report::new(tree, diagnostics);
     shape::check(tree, &language::DEFINITION, &mut report);
+    if report.is_over_limit() {
+        return None;
+    }
     build::build(tree, &mut report)
 }
 

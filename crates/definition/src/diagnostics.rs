@@ -86,6 +86,16 @@ impl Diagnostics {
         }
     }
 
+    /// Counts a problem for which there is no room any more; false while there is room.
+    pub(crate) fn only_count(&mut self, level: Level) -> bool {
+        if self.items.len() < DIAGNOSTICS_MAX {
+            return false;
+        }
+        self.errors += usize::from(level == Level::Error);
+        self.left_out += 1;
+        true
+    }
+
     /// Where in the text a byte range is; `None` when there is no text.
     pub(crate) fn locate(&self, span: Range<usize>) -> Option<Location> {
         if self.source.text.is_empty() {

@@ -21,4 +21,5 @@ pub use definition::{Definition, load, load_bytes, schema};
 pub use diagnostics::{Diagnostic, Diagnostics, Rule};
 pub use overrides::{Layer, Origin, compile_with_overrides, effective, explain};
 pub use plan::{Method, MethodKind, Plan};
+pub use shape::ENTRIES_MAX as DEFINITION_ENTRIES_MAX;
 pub use tree::{DEFINITION_DEPTH_MAX, DEFINITION_MAX_BYTES, DEFINITION_VALUES_MAX};

@@ -10,15 +10,21 @@ use crate::tree::{Key, Node};
 pub(crate) struct Report<'a> {
     root: &'a Node,
     diagnostics: &'a mut Diagnostics,
+    over_limit: bool,
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(root: &'a Node, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { root, diagnostics }
+        Self { root, diagnostics, over_limit: false }
     }
 
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.has_errors()
+    }
+
+    /// Whether something is so large that it must not be looked at further.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.over_limit
     }
 
     /// An error at a value.
@@ -91,6 +97,11 @@ impl<'a> Report<'a> {
         message: String,
         help: Option<String>,
     ) {
+        self.over_limit |= rule == Rule::Limit;
+        // A place is looked for by walking the tree, which thousands of problems are not worth.
+        if self.diagnostics.only_count(level) {
+            return;
+        }
         let pointer = self.root.pointer_to(node).unwrap_or_default();
         let location = span.and_then(|span| self.diagnostics.locate(first_line(&self.diagnostics.source().text, span)));
         self.diagnostics.push(Diagnostic { level, rule, message, help, pointer, location, layer: None });

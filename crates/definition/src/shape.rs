@@ -4,6 +4,7 @@ mod check;
 mod leaf;
 pub(crate) mod schema;
 
+pub use check::ENTRIES_MAX;
 pub(crate) use check::check;
 pub(crate) use leaf::{PATTERN_SIZE_MAX, duration_seconds, snake_case};
 

@@ -5,6 +5,9 @@ use crate::diagnostics::Rule;
 use crate::report::{Report, did_you_mean};
 use crate::tree::{Data, Key, Node};
 
+/// The most entries of one list, or of one mapping with names of one's own.
+pub const ENTRIES_MAX: usize = 500;
+
 /// Notes everything in `node` that is not as `shape` has it.
 pub(crate) fn check(node: &Node, shape: &Shape, report: &mut Report<'_>) {
     match shape {
@@ -50,8 +53,24 @@ fn fits(node: &Node, shape: &Shape) -> bool {
     }
 }
 
+/// Notes a list or mapping that is too long; its entries are not looked at then.
+fn over_limit(node: &Node, entries: usize, report: &mut Report<'_>) -> bool {
+    let over = entries > ENTRIES_MAX;
+    if over {
+        report.error(
+            node,
+            Rule::Limit,
+            format!("at most {ENTRIES_MAX} entries may stand here, and there are {entries}"),
+        );
+    }
+    over
+}
+
 fn check_list(node: &Node, shape: &Shape, of: &Shape, min: usize, report: &mut Report<'_>) {
     let Data::List(items) = &node.data else { return wrong_type(node, shape, report) };
+    if over_limit(node, items.len(), report) {
+        return;
+    }
     if items.len() < min {
         report.error(node, Rule::WrongValue, format!("this list needs {min} entry or more"));
     }
@@ -62,6 +81,9 @@ fn check_list(node: &Node, shape: &Shape, of: &Shape, min: usize, report: &mut R
 
 fn check_map(node: &Node, shape: &Shape, keys: Keys, of: &Shape, report: &mut Report<'_>) {
     let Data::Map(entries) = &node.data else { return wrong_type(node, shape, report) };
+    if over_limit(node, entries.len(), report) {
+        return;
+    }
     for (key, value) in entries {
         check_key(key, value, keys, report);
         check(value, of, report);

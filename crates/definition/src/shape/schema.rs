@@ -4,7 +4,7 @@ use quartermaster_types::Code;
 use serde_json::{Map, Value, json};
 
 use super::leaf::NAME_MAX;
-use super::{Keys, Object, Shape};
+use super::{ENTRIES_MAX, Keys, Object, Shape};
 
 /// The schema of a value of this shape. It says what a value must be made of; whether templates and expressions parse and
 /// names exist, only loading tells.
@@ -26,9 +26,11 @@ pub(crate) fn of(shape: &Shape) -> Value {
         Shape::Choice(names) => json!({"enum": names}),
         Shape::Code => json!({"enum": Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>()}),
         Shape::Schema => json!({"type": "object"}),
-        Shape::List { of: item, min } => json!({"type": "array", "items": of(item), "minItems": min}),
+        Shape::List { of: item, min } => {
+            json!({"type": "array", "items": of(item), "minItems": min, "maxItems": ENTRIES_MAX})
+        }
         Shape::Map { keys, of: value } => {
-            json!({"type": "object", "propertyNames": of_keys(*keys), "additionalProperties": of(value)})
+            json!({"type": "object", "propertyNames": of_keys(*keys), "additionalProperties": of(value), "maxProperties": ENTRIES_MAX})
         }
         Shape::Object(object) => of_object(object),
         Shape::Either(shapes) => json!({"anyOf": shapes.iter().map(of).collect::<Vec<_>>()}),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use quartermaster_definition::{
-    DEFINITION_DEPTH_MAX, DEFINITION_MAX_BYTES, DEFINITION_VALUES_MAX, Rule, load, load_bytes,
+    DEFINITION_DEPTH_MAX, DEFINITION_ENTRIES_MAX, DEFINITION_MAX_BYTES, DEFINITION_VALUES_MAX, Rule, load, load_bytes,
 };
 
 use crate::cases::BASE;
@@ -35,6 +35,31 @@ fn the_deepest_text_is_looked_at_and_one_level_more_is_not() {
 }
 
 #[test]
+fn the_longest_list_and_mapping_are_looked_at_and_one_more_entry_is_not() {
+    let tags = |count: usize| {
+        BASE.replace(
+            "        post: /users\n",
+            &format!("        post: /users\n        tags: [{}]\n", vec!["t"; count].join(", ")),
+        )
+    };
+    assert_eq!(rules(&tags(DEFINITION_ENTRIES_MAX)), []);
+    assert_eq!(rules(&tags(DEFINITION_ENTRIES_MAX + 1)), [Rule::Limit]);
+    let headers = |count: usize| {
+        let names: Vec<String> = (0..count).map(|index| format!("x-{index}: a")).collect();
+        BASE.replace("headers: {user-agent: Quartermaster}", &format!("headers: {{{}}}", names.join(", ")))
+    };
+    assert_eq!(rules(&headers(DEFINITION_ENTRIES_MAX)), []);
+    assert_eq!(rules(&headers(DEFINITION_ENTRIES_MAX + 1)), [Rule::Limit]);
+}
+
+#[test]
+fn thousands_of_problems_are_counted_and_not_looked_up() {
+    let keys: Vec<String> = (0..20_000).map(|index| format!("k{index}: 1\n")).collect();
+    let (_, diagnostics) = load("acme.yaml", &keys.concat());
+    assert!(diagnostics.left_out() > 19_000);
+}
+
+#[test]
 fn aliases_count_as_what_they_repeat() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..40 {
@@ -62,7 +87,8 @@ fn aliases_work_where_they_are_useful() {
 
 #[test]
 fn a_problem_inside_a_repeated_value_is_told_once_a_place() {
-    let problems = (0..200).map(|index| format!("k{index}: 1\n")).collect::<String>();
+    let problems: Vec<String> = (0..200).map(|index| format!("k{index}: 1\n")).collect();
+    let problems = problems.concat();
     let (_, diagnostics) = load("acme.yaml", &problems);
     assert_eq!(diagnostics.iter().count(), 100);
     assert!(diagnostics.left_out() > 100, "{}", diagnostics.left_out());

@@ -50,7 +50,7 @@ fn every_key_of_the_schema_says_what_it_is() {
         }
         match value {
             Value::Object(members) => {
-                members.iter().for_each(|(name, member)| walk(member, &format!("{pointer}/{name}"), bare))
+                members.iter().for_each(|(name, member)| walk(member, &format!("{pointer}/{name}"), bare));
             }
             Value::Array(items) => items.iter().for_each(|item| walk(item, pointer, bare)),
             _ => {}
@@ -69,7 +69,7 @@ fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
             .iter()
             .for_each(|(name, member)| pointers(member, &format!("{at}/{}", name.replace('/', "~1")), out)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, item)| pointers(item, &format!("{at}/{index}"), out))
+            items.iter().enumerate().for_each(|(index, item)| pointers(item, &format!("{at}/{index}"), out));
         }
         _ => {}
     }
