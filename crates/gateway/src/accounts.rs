@@ -97,7 +97,7 @@ impl Gateway {
             mistakes.push(("/integration".to_owned(), self.unknown_integration(&account.integration)));
             return Err(crate::mistaken("The account cannot be made.", mistakes));
         };
-        let plan = self.inner.plans.get(&key).map_err(|details| override_problem("/override", details))?;
+        let plan = self.inner.plans.get(&key).map_err(override_problem)?;
         let connection = entry::with_defaults(account.connection, &plan.plan);
         check::connection(&connection, &plan, &mut mistakes);
         check::credentials(&account.credentials, &plan.plan, &mut mistakes);
@@ -179,13 +179,9 @@ impl Gateway {
         let limit = page::limit(page)?;
         let environment = actor.environment_id.to_string();
         let token = actor.narrowing.accounts.as_ref().map(|_| actor.token_id.to_string()).unwrap_or_default();
-        let context: [&[u8]; 5] = [
-            environment.as_bytes(),
-            b"accounts",
-            integration.unwrap_or_default().as_bytes(),
-            tenant_id.unwrap_or_default().as_bytes(),
-            token.as_bytes(),
-        ];
+        let filters =
+            crate::sha256(&[integration.unwrap_or_default().as_bytes(), tenant_id.unwrap_or_default().as_bytes()]);
+        let context: [&[u8]; 4] = [environment.as_bytes(), b"accounts", &filters, token.as_bytes()];
         let after = page::open(&self.inner.cursors, &context, page)?.map(AccountId);
         let rows = match &actor.narrowing.accounts {
             None => self
@@ -292,7 +288,7 @@ impl Gateway {
             .ok_or_else(|| {
                 Problem::gateway(Code::Unsupported, format!("This gateway has no definition of {}.", row.integration))
             })?;
-        let plan = self.inner.plans.get(&key).map_err(|details| override_problem("/override", details))?;
+        let plan = self.inner.plans.get(&key).map_err(override_problem)?;
         let mut connection: Value = serde_json::from_str(&row.connection).unwrap_or_default();
         if let Some(patch) = change.connection {
             if patch.is_object() {

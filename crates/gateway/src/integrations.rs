@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::OVERRIDE_MAX_BYTES;
 use crate::page::Page;
-use crate::plans::{PlanEntry, PlanKey, canonical, override_problem};
+use crate::plans::{PlanEntry, PlanKey, canonical, override_problem, with_override_errors};
 use crate::{Actor, Gateway, rights, storage_problem};
 
 /// An integration as callers see it.
@@ -56,13 +56,13 @@ impl Gateway {
     async fn environment_plan(&self, actor: &Actor, name: &str) -> Result<Arc<PlanEntry>, Problem> {
         let key =
             self.plan_key(actor.environment_id, name, None).await?.ok_or_else(|| self.no_such_integration(name))?;
-        self.inner.plans.get(&key).map_err(|details| {
+        self.inner.plans.get(&key).map_err(|errors| {
             let problem = Problem::gateway(
                 Code::Unsupported,
                 "The environment's override does not fit the definition of this integration any more.",
             )
             .with_hint("An admin has to change the environment's override.");
-            details.into_iter().fold(problem, |problem, detail| problem.with_error("/override", detail))
+            with_override_errors(problem, errors)
         })
     }
 
@@ -100,7 +100,7 @@ impl Gateway {
             environment_patch: Some(Arc::from(text.as_str())).filter(|text: &Arc<str>| &**text != "{}"),
             account_patch: None,
         };
-        let plan = self.inner.plans.get(&key).map_err(|details| override_problem("/override", details))?;
+        let plan = self.inner.plans.get(&key).map_err(override_problem)?;
         self.store_override(actor, request_id, name, text).await?;
         let environment = actor.environment_id;
         self.inner.accounts.retain(|_, entry| entry.environment_id != environment || entry.plan.plan.name != name);

@@ -36,7 +36,7 @@ pub use tokens::{Actor, NewToken, TokenView};
 pub use tools::{RenderedTools, ToolQuery};
 
 use accounts::AccountEntry;
-use audit::AuditLog;
+use audit::{AuditLog, Sink};
 use cache::Cache;
 use limits::{
     ACCOUNTS_CACHED_MAX, ACTORS_CACHED_MAX, DATA_KEYS_CACHED_MAX, IDEMPOTENCY_KEPT_FOR, IDEMPOTENCY_PRUNE_EVERY,
@@ -98,7 +98,7 @@ impl Gateway {
         let plans = Plans::new(options.definitions, Arc::clone(&metrics))?;
         let engine = Engine::new(options.client, options.clock.clone(), Some(observer(&metrics, options.observer)));
         let inner = Arc::new(Inner {
-            audit: AuditLog::start(options.store.clone(), Arc::clone(&metrics)),
+            audit: AuditLog::start(Sink::Store(options.store.clone()), Arc::clone(&metrics)),
             cursors: options.root_key.cursor_sealer(),
             ids: IdSource::new(options.clock.clone(), seed()?),
             ledger: Ledger::new([seed()?, seed()?]),

@@ -49,8 +49,6 @@ pub const PAGE_LIMIT_MIN: i64 = 1;
 pub const PAGE_LIMIT_MAX: i64 = 200;
 /// The default.
 pub const PAGE_LIMIT_DEFAULT: i64 = 50;
-/// The longest cursor that is looked at.
-pub const CURSOR_MAX_BYTES: usize = 8 * 1024;
 
 /// The longest tenant id, in bytes.
 pub const TENANT_ID_MAX_BYTES: usize = 255;

@@ -4,7 +4,7 @@ use quartermaster_types::{Code, Problem};
 use quartermaster_vault::CursorSealer;
 use uuid::Uuid;
 
-use crate::limits::{CURSOR_MAX_BYTES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PAGE_LIMIT_MIN};
+use crate::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PAGE_LIMIT_MIN};
 
 /// One page of a configuration list.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -54,9 +54,6 @@ pub(crate) fn open(sealer: &CursorSealer, context: &[&[u8]], query: &PageQuery) 
 
 /// Opens any cursor of ours.
 pub(crate) fn open_cursor(sealer: &CursorSealer, context: &[&[u8]], cursor: &str) -> Result<Vec<u8>, Problem> {
-    if cursor.len() > CURSOR_MAX_BYTES {
-        return Err(foreign_cursor());
-    }
     sealer.open(context, cursor).map_err(|_| foreign_cursor())
 }
 

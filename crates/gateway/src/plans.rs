@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
-use quartermaster_definition::{Method, Plan};
+use quartermaster_definition::diagnostics::Level;
+use quartermaster_definition::{Definition, Layer, Method, Plan, compile_with_overrides};
 use quartermaster_types::{Code, FieldError, Problem};
 use serde_json::Value;
 
@@ -91,7 +92,7 @@ pub(crate) struct Plans {
 }
 
 struct Loaded {
-    definition: (),
+    definition: Definition,
     base: Arc<Plan>,
 }
 
@@ -131,12 +132,13 @@ impl Plans {
     }
 
     /// The plan under a key; compiled when it is not held. `Err`: what does not fit, in words.
-    pub(crate) fn get(&self, key: &PlanKey) -> Result<Arc<PlanEntry>, Vec<String>> {
+    pub(crate) fn get(&self, key: &PlanKey) -> Result<Arc<PlanEntry>, Vec<FieldError>> {
         if let Some(entry) = self.compiled.get(key) {
             return Ok(entry);
         }
         let Some(loaded) = self.definitions.get(&key.integration) else {
-            return Err(vec![format!("this gateway has no definition of {}", key.integration)]);
+            let detail = format!("this gateway has no definition of {}", key.integration);
+            return Err(vec![FieldError { pointer: String::new(), detail }]);
         };
         let ticket = self.compiled.ticket();
         let plan = compile(loaded, key.environment_patch.as_deref(), key.account_patch.as_deref())?;
@@ -172,19 +174,110 @@ pub(crate) fn canonical(value: &Value) -> String {
     sorted.to_string()
 }
 
+/// Adds what is wrong with an override to a problem.
+pub(crate) fn with_override_errors(problem: Problem, errors: Vec<FieldError>) -> Problem {
+    errors
+        .into_iter()
+        .fold(problem, |problem, error| problem.with_error(format!("/override{}", error.pointer), error.detail))
+}
+
 /// The problem with an override that does not compile.
-pub(crate) fn override_problem(pointer: &str, details: Vec<String>) -> Problem {
+pub(crate) fn override_problem(errors: Vec<FieldError>) -> Problem {
     let problem = Problem::caller(Code::InvalidArgument, "The override does not fit the definition.")
         .with_hint("An override is a JSON Merge Patch on the definition; it has to leave a definition that compiles.");
-    details.into_iter().fold(problem, |problem, detail| problem.with_error(pointer, detail))
+    with_override_errors(problem, errors)
 }
 
 fn load(name: &str, text: &str) -> Result<Loaded, String> {
-    let _ = (name, text);
-    Err(String::new())
+    let (definition, diagnostics) =
+        quartermaster_definition::load(&format!("integrations/{name}/definition.yaml"), text);
+    let definition = definition.ok_or_else(|| diagnostics.to_string())?;
+    let base = definition.compile().map_err(|diagnostics| diagnostics.to_string())?;
+    Ok(Loaded { definition, base: Arc::new(base) })
 }
 
-fn compile(loaded: &Loaded, environment: Option<&str>, account: Option<&str>) -> Result<Arc<Plan>, Vec<String>> {
-    let _ = (environment, account, &loaded.definition);
-    Ok(Arc::clone(&loaded.base))
+/// The plan under the overrides; `Err`: places in the effective definition and what is wrong there.
+fn compile(loaded: &Loaded, environment: Option<&str>, account: Option<&str>) -> Result<Arc<Plan>, Vec<FieldError>> {
+    let environment = environment.map(parse).transpose()?;
+    let account = account.map(parse).transpose()?;
+    let mut layers = Vec::with_capacity(2);
+    layers.extend(environment.as_ref().map(|patch| (Layer::Environment, patch)));
+    layers.extend(account.as_ref().map(|patch| (Layer::Account, patch)));
+    if layers.is_empty() {
+        return Ok(Arc::clone(&loaded.base));
+    }
+    compile_with_overrides(&loaded.definition, &layers).map(Arc::new).map_err(|diagnostics| {
+        diagnostics
+            .iter()
+            .filter(|found| found.level == Level::Error)
+            .map(|found| {
+                let help = found.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                FieldError { pointer: found.pointer.clone(), detail: format!("{}{help}", found.message) }
+            })
+            .collect()
+    })
+}
+
+fn parse(patch: &str) -> Result<Value, Vec<FieldError>> {
+    serde_json::from_str(patch).map_err(|error| {
+        vec![FieldError { pointer: String::new(), detail: format!("the stored override is not JSON: {error}") }]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts() -> Vec<(String, String)> {
+        let text = include_str!("../../../integrations/1password/definition.yaml");
+        vec![("1password".to_owned(), text.to_owned())]
+    }
+
+    fn plans() -> Plans {
+        Plans::new(texts(), Arc::new(Metrics::new())).expect("the definitions compile")
+    }
+
+    fn key(environment: Option<&str>, account: Option<&str>) -> PlanKey {
+        PlanKey {
+            integration: Arc::from("1password"),
+            environment_patch: environment.map(Arc::from),
+            account_patch: account.map(Arc::from),
+        }
+    }
+
+    #[test]
+    fn equal_overrides_share_one_plan() {
+        let plans = plans();
+        let patch = r#"{"label":"One"}"#;
+        let first = plans.get(&key(None, Some(patch))).expect("it compiles");
+        let again = plans.get(&key(None, Some(patch))).expect("it compiles");
+        let other = plans.get(&key(None, Some(r#"{"label":"Two"}"#))).expect("it compiles");
+        assert!(Arc::ptr_eq(&first, &again));
+        assert!(!Arc::ptr_eq(&first, &other));
+        assert_eq!((first.plan.label.as_str(), other.plan.label.as_str()), ("One", "Two"));
+        assert_eq!(plans.held(), 2);
+    }
+
+    #[test]
+    fn the_accounts_override_wins_over_the_environments() {
+        let plans = plans();
+        let both = plans.get(&key(Some(r#"{"label":"E","category":"x"}"#), Some(r#"{"label":"A"}"#)));
+        let both = both.expect("it compiles");
+        assert_eq!((both.plan.label.as_str(), both.plan.category.as_str()), ("A", "x"));
+    }
+
+    #[test]
+    fn an_override_that_does_not_fit_is_refused_with_the_place_and_not_kept() {
+        let plans = plans();
+        let errors = plans.get(&key(None, Some(r#"{"no_such_key":1}"#))).err().expect("it is refused");
+        assert!(errors.iter().any(|error| error.pointer.contains("no_such_key")), "{errors:?}");
+        assert_eq!(plans.held(), 0);
+    }
+
+    #[test]
+    fn a_broken_definition_is_refused_with_its_diagnostics() {
+        let texts = vec![("broken".to_owned(), "name: broken\nlabbel: Broken\n".to_owned())];
+        let message = Plans::new(texts, Arc::new(Metrics::new())).err().expect("it is refused");
+        assert!(message.contains("labbel"), "{message}");
+    }
 }

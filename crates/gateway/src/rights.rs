@@ -1,5 +1,7 @@
 //! What a token may do: its role and its narrowing. Everything that it may not see looks as if it were not there.
 
+use quartermaster_definition::Method;
+use quartermaster_definition::tools::method_matches;
 use quartermaster_store_model::{Narrowing, Role};
 use quartermaster_types::{AccountId, Code, Problem};
 
@@ -37,6 +39,15 @@ pub(crate) fn is_narrowed(narrowing: &Narrowing) -> bool {
 /// Whether the narrowing leaves this account visible.
 pub(crate) fn sees_account(actor: &Actor, account: AccountId) -> bool {
     actor.narrowing.accounts.as_ref().is_none_or(|accounts| accounts.contains(&account))
+}
+
+/// Whether the narrowing allows this method: what a token cannot call is not listed to it either.
+pub(crate) fn allows_method(narrowing: &Narrowing, method: &Method) -> bool {
+    let named =
+        |tool: &String| tool.eq_ignore_ascii_case(&method.tool_name) || tool.eq_ignore_ascii_case(&method.tool_alias);
+    let by_method = |wanted: &String| method_matches(wanted, method.kind, &method.name);
+    narrowing.tools.as_ref().is_none_or(|tools| tools.iter().any(named))
+        && narrowing.methods.as_ref().is_none_or(|methods| methods.iter().any(by_method))
 }
 
 /// The one answer for an account that is not there, belongs to another environment, or is hidden from this token.

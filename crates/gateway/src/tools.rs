@@ -1,15 +1,17 @@
 //! The tools of an account, rendered once per plan, format and filter, then served as bytes.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::sync::Cache;
+use quartermaster_definition::tools::{ToolFilter, ToolFormat, render_methods};
 use quartermaster_store_model::Narrowing;
 use quartermaster_types::{AccountId, Code, Problem, TokenId};
 
 use crate::limits::RENDERED_TOOLS_CACHED_MAX_BYTES;
 use crate::plans::PlanEntry;
-use crate::{Actor, Gateway};
+use crate::{Actor, Gateway, rights};
 
 /// Which tools, in which shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,6 +83,31 @@ impl Gateway {
 }
 
 fn render(entry: &PlanEntry, query: &ToolQuery, narrowing: &Narrowing) -> Result<RenderedTools, Problem> {
-    let _ = (entry, query, narrowing);
-    Err(Problem::gateway(Code::Internal, "not yet"))
+    let plan = &entry.plan;
+    let filter = ToolFilter {
+        methods: query.methods.clone(),
+        tags: query.tags.clone(),
+        search: query.search.clone(),
+        limit: query.limit,
+    };
+    let body = query
+        .format
+        .as_deref()
+        .map_or(Ok(ToolFormat::Default), ToolFormat::parse)
+        .and_then(|format| {
+            let methods = filter.select_from(plan, |method| rights::allows_method(narrowing, method))?;
+            render_methods(plan, format, &methods)
+        })
+        .map_err(|error| {
+            Problem::caller(Code::InvalidArgument, "The tools cannot be listed like this.")
+                .with_error(error.pointer, error.detail)
+        })?;
+    let digest = crate::sha256(&[&body]);
+    let mut etag = String::with_capacity(34);
+    etag.push('"');
+    for byte in &digest[..16] {
+        let _ = write!(etag, "{byte:02x}");
+    }
+    etag.push('"');
+    Ok(RenderedTools { body: Bytes::from(body), etag })
 }

@@ -55,27 +55,37 @@ typed_id! {
     RequestId,
 }
 
-/// Makes UUIDv7 values from the injected clock and a seed. The values are unique and time-ordered; they are
-/// **not** secret and must never serve as one (secrets come from `vault`).
+/// Bits of the number within a millisecond.
+const SEQUENCE_BITS: u32 = 12;
+
+/// Makes UUIDv7 values from the injected clock and a seed. The values are unique and, within one source, strictly
+/// ascending: what was made later sorts later, within a millisecond too. They are **not** secret and must never serve
+/// as one (secrets come from `vault`).
 #[derive(Clone, Debug)]
 pub struct IdSource {
     clock: Clock,
     state: Arc<AtomicU64>,
+    /// The last id's milliseconds and number within them (the 12 bits after the version).
+    last: Arc<AtomicU64>,
 }
 
 impl IdSource {
     /// A source whose random part starts from `seed`; give each process a different one.
     pub fn new(clock: Clock, seed: u64) -> Self {
-        Self { clock, state: Arc::new(AtomicU64::new(seed)) }
+        Self { clock, state: Arc::new(AtomicU64::new(seed)), last: Arc::default() }
     }
 
-    /// The next id.
+    /// The next id. More than 4,096 in a millisecond borrow from the next one.
     pub fn next<Id: From<Uuid>>(&self) -> Id {
-        let milliseconds = u64::try_from(self.clock.now().unix_ms()).unwrap_or(0);
+        let now = u64::try_from(self.clock.now().unix_ms()).unwrap_or(0) << SEQUENCE_BITS;
+        let advance = |last: u64| now.max(last + 1);
+        let before = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(advance(last)));
+        let place = before.map_or(now, advance);
+        let sequence = (place & ((1 << SEQUENCE_BITS) - 1)) as u16;
         let mut random = [0u8; 10];
-        random[..8].copy_from_slice(&self.step().to_be_bytes());
-        random[8..].copy_from_slice(&self.step().to_be_bytes()[..2]);
-        Id::from(uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid())
+        random[..2].copy_from_slice(&sequence.to_be_bytes());
+        random[2..].copy_from_slice(&self.step().to_be_bytes());
+        Id::from(uuid::Builder::from_unix_timestamp_millis(place >> SEQUENCE_BITS, &random).into_uuid())
     }
 
     /// One step of SplitMix64: a bijection of the counter, so that values do not repeat within 2^64 steps.
@@ -105,6 +115,21 @@ mod tests {
             assert!(last.is_none_or(|before| before < id));
             last = Some(id);
             clock.advance_ms(1);
+        }
+    }
+
+    #[test]
+    fn ids_ascend_within_a_millisecond_and_when_the_clock_goes_back() {
+        let clock = Clock::manual(Timestamp::from_unix_ms(1_700_000_000_000));
+        let source = IdSource::new(clock.clone(), 7);
+        let mut last: AuditId = source.next();
+        for step in 0..10_000 {
+            if step == 5_000 {
+                clock.advance_ms(-60_000);
+            }
+            let id: AuditId = source.next();
+            assert!(last < id, "step {step}");
+            last = id;
         }
     }
 }

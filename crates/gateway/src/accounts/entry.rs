@@ -8,7 +8,7 @@ use quartermaster_types::{AccountId, Code, EnvironmentId, Problem};
 use quartermaster_vault::{DataKey, SealScope, Secrets};
 use serde_json::{Map, Value};
 
-use crate::plans::{PlanEntry, PlanKey};
+use crate::plans::{PlanEntry, PlanKey, with_override_errors};
 use crate::{Actor, Gateway, rights, storage_problem, vault_problem};
 
 /// One account, ready for calls. About 300 bytes with a 100-byte connection and 150 bytes of sealed credentials; the
@@ -120,14 +120,14 @@ impl Gateway {
                     format!("This gateway has no definition of {}, which the account belongs to.", row.integration),
                 )
             })?;
-        self.inner.plans.get(&key).map_err(|details| {
-            tracing::error!(account = %row.id, ?details, "the overrides of an account do not fit its definition any more");
+        self.inner.plans.get(&key).map_err(|errors| {
+            tracing::error!(account = %row.id, ?errors, "the overrides of an account do not fit its definition any more");
             let problem = Problem::gateway(
                 Code::Unsupported,
                 "The overrides of this account do not fit the definition of its integration any more.",
             )
             .with_hint("An admin has to change the account's or the environment's override.");
-            details.into_iter().fold(problem, |problem, detail| problem.with_error("/override", detail))
+            with_override_errors(problem, errors)
         })
     }
 

@@ -51,13 +51,18 @@ pub(crate) struct CursorContext {
     environment: EnvironmentId,
     account: AccountId,
     method: String,
-    /// All arguments but `limit` and `next_cursor`, canonical JSON; empty for none.
-    filters: String,
+    /// All arguments but `limit` and `next_cursor`, canonical JSON, hashed; `None` for none.
+    filters: Option<[u8; 32]>,
 }
 
 impl CursorContext {
     fn parts(&self) -> [&[u8]; 4] {
-        [self.environment.0.as_bytes(), self.account.0.as_bytes(), self.method.as_bytes(), self.filters.as_bytes()]
+        [
+            self.environment.0.as_bytes(),
+            self.account.0.as_bytes(),
+            self.method.as_bytes(),
+            self.filters.as_ref().map_or(&[], |hash| &hash[..]),
+        ]
     }
 
     /// An opaque text for a position.
@@ -93,7 +98,8 @@ pub(crate) fn list_options(
     let limit = take("limit").and_then(|limit| limit.as_u64()).and_then(|limit| u32::try_from(limit).ok());
     let cursor = take("next_cursor");
     // `fields` belongs to the filters: the pages of one list have the same shape.
-    let filters = if arguments.is_empty() { String::new() } else { canonical_members(arguments) };
+    let filters =
+        (!arguments.is_empty()).then(|| crate::sha256(&[canonical(&Value::Object(arguments.clone())).as_bytes()]));
     let fields = if option("fields") { arguments.shift_remove("fields") } else { None };
     let context = CursorContext { environment, account, method: method.full_name(), filters };
     let cursor = match &cursor {
@@ -110,13 +116,4 @@ pub(crate) fn list_options(
         _ => None,
     });
     Ok((ListOptions { limit, cursor, fields }, context))
-}
-
-fn canonical_members(arguments: &Map<String, Value>) -> String {
-    match arguments.len() {
-        1 if arguments.values().all(|value| !value.is_object() && !value.is_array()) => {
-            serde_json::to_string(arguments).unwrap_or_default()
-        }
-        _ => canonical(&Value::Object(arguments.clone())),
-    }
 }

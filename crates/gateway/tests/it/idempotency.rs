@@ -1,0 +1,116 @@
+//! `Idempotency-Key`: a write is made once.
+
+use quartermaster_gateway::CallRequest;
+use quartermaster_simulator::State;
+use quartermaster_store_model::IdempotencyRow;
+use quartermaster_types::{AccountId, Code};
+use serde_json::json;
+
+use crate::house::{House, REACTIVATE, SUSPEND, gateway, value};
+
+const EMAIL: &str = "a.miller@company.com";
+
+fn request(house: &House, account: AccountId, tool: &str, id: &str, key: &str) -> CallRequest {
+    let mut request = house.tool_request(account, tool, json!({"id": id}));
+    request.idempotency_key = Some(key.to_owned());
+    request
+}
+
+#[tokio::test]
+async fn the_same_call_is_answered_from_the_first_one() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let id = house.find(&agent, account, EMAIL).await;
+    let first = house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    assert!(!first.replayed);
+    let sent = house.sent();
+    let again = house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.body.concat(), first.body.concat());
+    assert_eq!(house.sent(), sent);
+
+    // After a restart the ledger is empty, and the answer is still there.
+    let restarted = gateway(&house.simulator, &house.store, &house.clock);
+    let again = restarted.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    assert!(again.replayed);
+
+    // Another token's key is another key.
+    let other = house.agent().await;
+    house.find(&other, account, EMAIL).await;
+    let answer = house.gateway.call(&other, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    assert!(!answer.replayed);
+    assert_eq!(value(Ok(answer)).unwrap()["changed"], false);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_payload_is_refused() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let id = house.find(&agent, account, EMAIL).await;
+    house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    let problem = value(house.gateway.call(&agent, request(&house, account, REACTIVATE, &id, "k1")).await).unwrap_err();
+    assert_eq!((problem.status(), problem.code()), (422, Code::IdempotencyKeyReused));
+    assert_eq!(house.simulator.control().find(EMAIL).unwrap().state, State::Suspended);
+}
+
+#[tokio::test]
+async fn a_key_in_flight_is_a_conflict_and_a_refused_call_gives_its_key_back() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let id = house.simulator.control().find(EMAIL).unwrap().id;
+    let problem = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await).unwrap_err();
+    assert_eq!(problem.code(), Code::UngroundedId);
+    house.find(&agent, account, EMAIL).await;
+    let answer = house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    assert!(!answer.replayed, "the refused call did not keep the key");
+
+    let row = house
+        .store
+        .claim_idempotency(&IdempotencyRow {
+            environment_id: agent.environment_id,
+            token_id: agent.token_id,
+            key: "k2".to_owned(),
+            fingerprint: [0; 32],
+            answer: None,
+            created_at: house.clock.now(),
+        })
+        .await
+        .unwrap();
+    assert_eq!(row, quartermaster_store::Claim::New);
+    let problem = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k2")).await).unwrap_err();
+    assert_eq!(problem.status(), 422, "another payload comes before in flight");
+}
+
+#[tokio::test]
+async fn of_two_calls_at_once_one_is_made() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let id = house.find(&agent, account, EMAIL).await;
+    house.simulator.control().set_latency(std::time::Duration::from_millis(150));
+    let (one, two) = tokio::join!(
+        house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")),
+        house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")),
+    );
+    let conflict = [one, two].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert_eq!(conflict.len(), 1);
+    assert_eq!((conflict[0].problem.status(), conflict[0].problem.code()), (409, Code::Conflict));
+    assert_eq!(house.sent().suspend, 1);
+}
+
+#[tokio::test]
+async fn a_failure_after_which_nothing_is_known_is_replayed_too() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let owner = house.find(&agent, account, "owner@company.com").await;
+    let problem = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &owner, "k1")).await).unwrap_err();
+    assert_eq!(problem.code(), Code::PreconditionFailed, "{problem:?}");
+    let sent = house.sent().suspend;
+    let again = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &owner, "k1")).await).unwrap_err();
+    assert_eq!(again.body().detail, problem.body().detail);
+    assert_eq!(house.sent().suspend, sent);
+}

@@ -1,0 +1,16 @@
+//! The gateway in one process, with a simulated vendor over real sockets and a SQLite file.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod accounts;
+mod audit;
+mod calls;
+mod concurrency;
+mod cursors;
+mod grounding;
+mod house;
+mod idempotency;
+mod isolation;
+mod scenarios;
+mod tokens;
+mod tools;
