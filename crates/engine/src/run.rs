@@ -15,7 +15,7 @@ use crate::call::{Call, Exchange, Failure};
 use crate::limits::{BODY_MAX_BYTES, DECOMPRESSED_MAX_BYTES, WAIT_MIN};
 use crate::request::{Draft, Targets, Values, parse_url};
 use crate::token::Grant;
-use crate::{Engine, errors};
+use crate::{Engine, errors, rate_limit};
 
 /// One call in progress.
 pub(crate) struct Run<'a> {
@@ -227,7 +227,7 @@ impl<'a> Run<'a> {
             });
         }
         if let Ok(response) = &outcome {
-            self.limits = retry_after(&response.headers, now);
+            self.limits = rate_limit::read(&self.call.plan.rate_limits, &response.headers, now);
         }
         outcome
     }
@@ -236,11 +236,4 @@ impl<'a> Run<'a> {
 /// Path and query of a URL.
 pub(crate) fn target_of(url: &http::Uri) -> String {
     url.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
-}
-
-/// `retry-after` in seconds, until the full reader of limits is there.
-fn retry_after(headers: &http::HeaderMap, now: quartermaster_types::Timestamp) -> RateLimits {
-    let seconds: Option<i64> =
-        headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    RateLimits { retry_at: seconds.map(|seconds| now.plus_ms(seconds.saturating_mul(1000))), ..RateLimits::default() }
 }

@@ -3,11 +3,13 @@
 mod auth;
 mod bad_upstream;
 mod bounds;
+mod cases;
 mod escaping;
 mod filters;
 mod paging;
 mod plans;
 mod raw;
+mod simulator;
 mod single;
 mod upstream;
 mod waiting;

@@ -187,7 +187,6 @@ async fn a_success_can_be_a_failure_and_a_refusal_a_rate_limit() {
 }
 
 #[tokio::test]
-#[ignore = "needs the full reader of limits"]
 async fn what_means_429_is_429() {
     for (reply, retry) in [
         (Reply::json(429, "{}"), None),
@@ -210,7 +209,6 @@ async fn what_means_429_is_429() {
 }
 
 #[tokio::test]
-#[ignore = "needs the full reader of limits"]
 async fn limits_come_with_every_answer() {
     let reply = Reply::json(200, ACTIVE)
         .with("ratelimit-limit", "100, 100;w=60")

@@ -24,7 +24,6 @@ fn limited() -> Reply {
 }
 
 #[tokio::test]
-#[ignore = "needs the full reader of limits"]
 async fn a_read_is_held_as_the_headers_say() {
     for (reply, least) in [
         (limited().with("retry-after", "1"), 1),
