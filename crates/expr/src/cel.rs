@@ -3,6 +3,7 @@
 //! CEL terminates by design, and a missing key is an error, so that a condition fails closed. What remains to be bounded is
 //! the size of the source, of the values, and how deep comprehensions (`exists`, `map`, …) nest.
 
+mod cache;
 mod check;
 mod convert;
 #[cfg(test)]
@@ -88,7 +89,13 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, SyntaxError> + Send)
 
 impl Program {
     /// Compiles `source`; only the names in `variables` may be used, and only functions that exist.
+    ///
+    /// The same source gives the same program again without being parsed: a definition is compiled anew for every
+    /// override, and its conditions seldom change.
     pub fn compile(source: &str, variables: &[&str]) -> Result<Self, SyntaxError> {
+        if let Some(program) = cache::get(source, variables) {
+            return Ok(program);
+        }
         if source.len() > PROGRAM_MAX_BYTES {
             let message = format!("an expression has at most {PROGRAM_MAX_BYTES} bytes, this one has {}", source.len());
             return Err(SyntaxError { span: 0..source.len(), message });
@@ -105,7 +112,9 @@ impl Program {
             variables: used.variables,
             comprehension_depth: used.comprehension_depth,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let program = Self { inner: Arc::new(inner) };
+        cache::put(variables, &program);
+        Ok(program)
     }
 
     /// The source text.
