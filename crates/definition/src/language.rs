@@ -10,11 +10,7 @@ pub(crate) use method::{CALL, HTTP_METHODS, METHOD};
 /// The whole definition.
 pub(crate) static DEFINITION: Shape = Shape::Object(&Object {
     fields: &[
-        required(
-            "name",
-            Shape::IntegrationName,
-            "The integration's name in paths and tool names, such as `1password`.",
-        ),
+        required("name", Shape::IntegrationName, "The integration's name in paths and tool names, such as `acme`."),
         required("label", Shape::Text, "Its name for people."),
         required("category", Shape::Text, "What it is for: `identity`, `hr`, `chat`, `tickets`, …"),
         optional("description", Shape::Text, "What it is, in a sentence or two."),
