@@ -101,7 +101,12 @@ fn refused(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_>) -> Prob
         .iter()
         .find(|explanation| explanation.when.holds(&facts.variables()).unwrap_or(false));
     match explanation {
-        Some(explanation) => problem = explain(run, problem, explanation),
+        Some(explanation) => {
+            problem = explain(run, problem, explanation);
+            if server_fault && !purpose.read && explanation.retryable.is_none() {
+                problem = problem.with_retry(false, None);
+            }
+        }
         None if server_fault && !purpose.read => problem = network::may_have_happened(run, problem, purpose),
         None => {}
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// Pages that one call reads at most.
+/// Pages that one call reads at most. This and the next two bounds are looked at between pages: a page is never torn.
 pub const PAGES_MAX: u32 = 200;
 
-/// Records that one call looks at at most, when a local filter is in force.
+/// No further page is read after so many records, when a local filter is in force.
 pub const SCANNED_MAX: u64 = 100_000;
 
-/// Bytes of records that one call gathers at most; the page that goes over it is still given whole.
+/// No further page is read after so many bytes of records were gathered.
 pub const WALK_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// A later page is not asked for when less than this is left of the caller's patience.

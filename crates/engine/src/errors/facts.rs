@@ -41,7 +41,8 @@ impl Facts {
             status: Value::from(response.status.as_u16()),
             headers: Value::Object(headers),
             body,
-            message: Value::String(run.scrubber().scrub(&message)),
+            // Most answers have no message; their calls need not open the credentials for it.
+            message: Value::String(if message.is_empty() { message } else { run.scrubber().scrub(&message) }),
             vendor_code: Value::String(vendor_code),
             method: Value::String(purpose.name()),
             arguments: Value::Object(run.call.arguments.clone()),

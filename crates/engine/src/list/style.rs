@@ -180,7 +180,7 @@ mod tests {
     fn link_headers_are_read_in_every_spelling() {
         for text in [
             r#"<https://h/2>; rel="next""#,
-            r#"<https://h/2>;rel=next"#,
+            "<https://h/2>;rel=next",
             r#"<https://h/1>; rel="first", <https://h/2>; title="a, b"; rel="last next""#,
             r#"<https://h/9>; rel="last",<https://h/2>;Rel=NEXT"#,
         ] {

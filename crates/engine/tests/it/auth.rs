@@ -197,11 +197,9 @@ async fn fifty_calls_at_once_fetch_one_token() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_wait_for_the_same_refusal_do_not_ask_again() {
-    let upstream = Upstream::start(|_, _| {
-        std::thread::sleep(Duration::from_millis(100));
-        Reply::json(401, r#"{"error":"invalid_client"}"#)
-    })
-    .await;
+    let refusal = Reply::json(401, r#"{"error":"invalid_client"}"#);
+    let upstream =
+        Upstream::start(move |_, _| Reply::Late(Duration::from_millis(100), Box::new(refusal.clone()))).await;
     let mut plan = plan(&upstream.base_url());
     plan.auth = client_credentials(ClientAuth::Basic);
     let world = Arc::new(World::new(plan, upstream.address));

@@ -1,8 +1,10 @@
 //! Upstreams that misbehave: a clear answer, nothing lost, no secret shown.
 
+use std::io::Write;
 use std::time::Duration;
 
 use quartermaster_definition::plan::Auth;
+use quartermaster_engine::limits::DECOMPRESSED_MAX_BYTES;
 use quartermaster_types::{Code, Origin};
 use serde_json::json;
 
@@ -66,10 +68,20 @@ async fn nothing_half_a_body_and_nonsense() {
 
 #[tokio::test]
 async fn bodies_without_end_and_bombs_are_cut_off() {
-    let (world, _) = world(Reply::Endless(vec![b' '; 1 << 20])).await;
-    let problem = world.failure("list", json!({})).await.problem;
-    assert_eq!(problem.code(), Code::ResponseTooLarge);
-    assert!(!problem.body().retryable && problem.body().hint.is_some());
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..=DECOMPRESSED_MAX_BYTES >> 20 {
+        bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
+    }
+    let bomb = bomb.finish().unwrap();
+    assert!(bomb.len() < 1 << 20);
+    let bomb =
+        Reply::Http { status: 200, headers: vec![("content-encoding".to_owned(), "gzip".to_owned())], body: bomb };
+    for reply in [Reply::Endless(vec![b' '; 1 << 20]), bomb] {
+        let (world, _) = world(reply).await;
+        let problem = world.failure("list", json!({})).await.problem;
+        assert_eq!(problem.code(), Code::ResponseTooLarge, "{problem}");
+        assert!(!problem.body().retryable && problem.body().hint.is_some());
+    }
 }
 
 #[tokio::test]

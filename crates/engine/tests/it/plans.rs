@@ -69,7 +69,7 @@ pub fn paged(base_url: &str, pagination: Pagination) -> Plan {
     let mut plan = plan(base_url);
     let list = method_mut(&mut plan, "list");
     if matches!(pagination.style, PageStyle::CursorBody { .. } | PageStyle::Perpetual { .. }) {
-        list.http_method = "POST".to_owned();
+        "POST".clone_into(&mut list.http_method);
         list.body = BodyRule::Json;
     }
     list.pagination = pagination;

@@ -51,6 +51,8 @@ pub enum Reply {
     Silence,
     /// The connection is closed without an answer.
     Close,
+    /// Another reply, after a while.
+    Late(Duration, Box<Reply>),
 }
 
 impl Reply {
@@ -131,7 +133,12 @@ async fn serve(mut stream: TcpStream, handler: Handler, seen: Arc<Mutex<Vec<Seen
             seen.push(request.clone());
             seen.len() - 1
         };
-        let written = match handler(index, &request) {
+        let mut reply = handler(index, &request);
+        while let Reply::Late(pause, later) = reply {
+            tokio::time::sleep(pause).await;
+            reply = *later;
+        }
+        let written = match reply {
             Reply::Http { status, headers, body } => {
                 let mut head = format!("HTTP/1.1 {status} Reason\r\n");
                 for (name, value) in headers {
@@ -160,7 +167,7 @@ async fn serve(mut stream: TcpStream, handler: Handler, seen: Arc<Mutex<Vec<Seen
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 false
             }
-            Reply::Close => false,
+            Reply::Close | Reply::Late(..) => false,
         };
         if !written {
             return;

@@ -167,8 +167,10 @@ pub struct ResultExpected {
     pub body: Option<Value>,
     pub id: Option<String>,
     /// null: not known.
+    #[expect(clippy::option_option, reason = "null and absent differ here")]
     #[serde(default, deserialize_with = "present")]
     pub changed: Option<Option<bool>>,
+    #[expect(clippy::option_option, reason = "null and absent differ here")]
     #[serde(default, deserialize_with = "present")]
     pub before: Option<Option<Value>>,
 }
