@@ -18,7 +18,7 @@ async fn world(config: Config) -> (World, Running) {
     let mut plan = definition.unwrap_or_else(|| panic!("{}", diagnostics.render(false))).compile().unwrap();
     plan.base_url = quartermaster_expr::Template::parse(&running.base_url()).unwrap();
     let mut world = World::new(plan, running.address());
-    world.connection = json!({"region": "com", "account_id": running.account_id()}).as_object().unwrap().clone();
+    world.connection = serde_json::from_value(json!({"region": "com", "account_id": running.account_id()})).unwrap();
     world.secrets = BTreeMap::from([
         ("client_id".to_owned(), running.client_id().to_owned()),
         ("client_secret".to_owned(), running.client_secret().to_owned()),
