@@ -84,12 +84,7 @@ impl Api {
         // The query is left out of the log: it may hold what nobody should keep.
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (request.method().clone(), request.uri().path().to_owned(), Instant::now()));
-        let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().await;
-        let response = match answer {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(panic) => panicked(request_id, &*panic),
-        };
+        let response = answer(self.router.clone(), request_id, request).await;
         let mut response = failure::render(&self.app, request_id, response);
         let mut buffer = [0; 36];
         let text: &str = request_id.0.hyphenated().encode_lower(&mut buffer);
@@ -115,9 +110,38 @@ impl Api {
     }
 }
 
+/// What the routes answer; a panic among them is a fault like any other.
+async fn answer(router: Router, request_id: RequestId, request: Request) -> Response {
+    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(panic) => panicked(request_id, &*panic),
+    }
+}
+
 fn panicked(request_id: RequestId, panic: &(dyn std::any::Any + Send)) -> Response<Body> {
     use axum::response::IntoResponse;
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(%request_id, panic = text.unwrap_or("?"), "a request panicked");
     Failure::from(Problem::gateway(Code::Internal, "The gateway failed on this request.")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_does_not_tell_its_text() {
+        async fn handler() -> &'static str {
+            panic!("the password is hunter2")
+        }
+        let router = Router::new().route("/", get(handler));
+        let response = answer(router, RequestId(uuid::Uuid::nil()), Request::default()).await;
+        assert_eq!(response.status(), 500);
+        let failure = response.extensions().get::<Failure>().unwrap();
+        assert_eq!(failure.problem().code(), Code::Internal);
+        assert!(!format!("{failure:?}").contains("hunter2"));
+    }
 }

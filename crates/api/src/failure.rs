@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use quartermaster_gateway::CallProblem;
 use quartermaster_types::{Code, FieldError, Origin, Problem, RateLimits, RequestId, Timestamp};
@@ -65,6 +65,8 @@ pub(crate) fn render(app: &App, request_id: RequestId, mut response: Response) -
         tracing::error!(%request_id, code = %problem.code(), detail = problem.body().detail, "a request failed");
     }
     let headers = response.headers_mut();
+    // The router wrote down the length of the body that was empty until now.
+    headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(limits) = &rate_limits {

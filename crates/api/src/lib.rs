@@ -22,5 +22,6 @@ pub use extract::{
 };
 pub use routes::problems_markdown;
 pub use server::{
-    CONNECTIONS_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, HEADERS_MAX_BYTES, SHUTDOWN_DEADLINE, Shutdown, serve,
+    CONNECTIONS_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, HEADERS_MAX_BYTES, Limits, SHUTDOWN_DEADLINE, Shutdown, serve,
+    serve_within,
 };

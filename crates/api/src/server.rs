@@ -33,6 +33,27 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the server pauses when it cannot take a connection for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The limits of a server. [`Limits::default`] is what the product runs with; tests choose smaller ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Connections that are open at a time.
+    pub connections: usize,
+    /// How long a connection may take to send the headers of its next request.
+    pub header_read_timeout: Duration,
+    /// How long calls in flight may take to finish after the signal to stop.
+    pub shutdown_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS_MAX,
+            header_read_timeout: HEADER_READ_TIMEOUT,
+            shutdown_deadline: SHUTDOWN_DEADLINE,
+        }
+    }
+}
+
 /// How a server ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shutdown {
@@ -43,11 +64,22 @@ pub struct Shutdown {
 /// Serves the API on `listener` until `stop` is ready. Then the listener closes, calls in flight finish (at most
 /// [`SHUTDOWN_DEADLINE`]), and the function returns. The gateway is left open: call its `shutdown` afterwards.
 pub async fn serve(gateway: Gateway, listener: TcpListener, stop: impl Future<Output = ()>) -> Shutdown {
+    serve_within(Limits::default(), gateway, listener, stop).await
+}
+
+/// The same within other limits.
+pub async fn serve_within(
+    limits: Limits,
+    gateway: Gateway,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Shutdown {
     let api = Api::new(gateway);
     let connections = Connections {
         api: api.clone(),
         tasks: TaskTracker::new(),
-        permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        permits: Arc::new(Semaphore::new(limits.connections)),
+        limits,
         graceful: GracefulShutdown::new(),
         cut: CancellationToken::new(),
     };
@@ -61,6 +93,7 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, stop: impl Future<Ou
 
 /// The connections of one server.
 struct Connections {
+    limits: Limits,
     api: Api,
     tasks: TaskTracker,
     permits: Arc<Semaphore>,
@@ -85,7 +118,7 @@ impl Connections {
     }
 
     fn start(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        let connection = connection(self.api.clone(), stream, self.graceful.watcher());
+        let connection = connection(self.api.clone(), stream, self.graceful.watcher(), self.limits.header_read_timeout);
         let cut = self.cut.clone();
         self.tasks.spawn(async move {
             tokio::select! {
@@ -98,14 +131,14 @@ impl Connections {
 
     /// Asks every connection to end after its present request, waits, and cuts what is left at the deadline.
     async fn finish(self) -> Shutdown {
-        let Self { api, tasks, graceful, cut, .. } = self;
+        let Self { limits, api, tasks, graceful, cut, .. } = self;
         let all = async {
             graceful.shutdown().await;
             tasks.close();
             tasks.wait().await;
             api.drain().await;
         };
-        if tokio::time::timeout(SHUTDOWN_DEADLINE, all).await.is_ok() {
+        if tokio::time::timeout(limits.shutdown_deadline, all).await.is_ok() {
             return Shutdown { unfinished: 0 };
         }
         let unfinished = tasks.len().max(api.unfinished());
@@ -116,7 +149,7 @@ impl Connections {
 }
 
 /// Serves one connection to its end.
-async fn connection(api: Api, stream: TcpStream, watcher: Watcher) {
+async fn connection(api: Api, stream: TcpStream, watcher: Watcher, header_read_timeout: Duration) {
     // Answers are whole when they are sent: waiting to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -127,7 +160,7 @@ async fn connection(api: Api, stream: TcpStream, watcher: Watcher) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .header_read_timeout(header_read_timeout)
         .max_header_size(HEADERS_MAX_BYTES)
         .max_headers(HEADERS_MAX)
         .keep_alive(true)

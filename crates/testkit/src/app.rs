@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quartermaster_api::Shutdown;
+use quartermaster_api::{Limits, Shutdown};
 use quartermaster_egress::AllowedUpstreams;
 use quartermaster_engine::Exchange;
 use quartermaster_gateway::{Gateway, Options};
@@ -35,6 +35,7 @@ pub struct Builder {
     connect: bool,
     upstreams: Vec<String>,
     observer: Option<Observer>,
+    limits: Limits,
 }
 
 impl Default for Builder {
@@ -46,6 +47,7 @@ impl Default for Builder {
             connect: true,
             upstreams: Vec::new(),
             observer: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -87,6 +89,12 @@ impl Builder {
         self
     }
 
+    /// The server runs within these limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Starts everything.
     pub async fn start(self) -> TestApp {
         logs::capture();
@@ -119,7 +127,7 @@ impl Builder {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(quartermaster_api::serve(gateway.clone(), listener, async {
+        let served = tokio::spawn(quartermaster_api::serve_within(self.limits, gateway.clone(), listener, async {
             let _ = stopped.await;
         }));
         secrets.add("the operator's token", &operator);
@@ -169,6 +177,11 @@ impl TestApp {
     /// The same with something else about it.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.operator.address()
     }
 
     /// The folder of the database.

@@ -35,6 +35,11 @@ impl Client {
         Self { token: None, ..self.clone() }
     }
 
+    /// Where it sends to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The token's text.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()

@@ -1,0 +1,421 @@
+//! Coverage of coverage: every operation of the OpenAPI document stands in one table, and from the table come the test of
+//! the missing token, of the foreign environment, and of the audit record. A new route fails here until it is added.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use quartermaster_testkit::{Answer, Client, TestApp};
+use serde_json::{Value, json};
+
+use crate::NOBODY;
+
+/// What another environment must not get out of a route.
+enum Foreign {
+    /// The path or query names something: to a stranger it is as if it were not there.
+    Named,
+    /// The answer lists things: a stranger's list has none of ours.
+    Listed,
+    /// Neither, and why.
+    Nothing(&'static str),
+}
+
+/// What a route leaves in the audit log.
+enum Audit {
+    /// A record with this action.
+    Record(&'static str),
+    /// None, and why.
+    Nothing(&'static str),
+}
+
+/// One operation. In `path` and `body`, `{account}` and `{token}` stand for ids of this environment.
+struct Operation {
+    method: &'static str,
+    template: &'static str,
+    path: &'static str,
+    body: fn(&TestApp) -> Option<Value>,
+    foreign: Foreign,
+    audit: Audit,
+}
+
+const READ: Audit = Audit::Nothing("a read of configuration changes nothing and touches no vendor");
+const PUBLIC: Foreign = Foreign::Nothing("the same for everybody, without a token");
+const NOTHING: fn(&TestApp) -> Option<Value> = |_| None;
+const EMPTY: fn(&TestApp) -> Option<Value> = |_| Some(json!({}));
+
+const fn operation(
+    method: &'static str,
+    template: &'static str,
+    path: &'static str,
+    body: fn(&TestApp) -> Option<Value>,
+    foreign: Foreign,
+    audit: Audit,
+) -> Operation {
+    Operation { method, template, path, body, foreign, audit }
+}
+
+/// Every operation. Deletions of what others need come last.
+fn operations() -> Vec<Operation> {
+    use Audit::Record;
+    use Foreign::{Listed, Named, Nothing};
+    vec![
+        operation("get", "/integrated-account", "/integrated-account", NOTHING, Listed, READ),
+        operation(
+            "post",
+            "/integrated-account",
+            "/integrated-account",
+            |app| Some(app.account_body("audited", json!({}))),
+            Nothing("what is made belongs to the environment of the token"),
+            Record("account.create"),
+        ),
+        operation("get", "/integrated-account/{id}", "/integrated-account/{account}", NOTHING, Named, READ),
+        operation(
+            "patch",
+            "/integrated-account/{id}",
+            "/integrated-account/{account}",
+            |_| Some(json!({"tenant_id": "renamed"})),
+            Named,
+            Record("account.update"),
+        ),
+        operation("get", "/integrated-account/{id}/tools", "/integrated-account/{account}/tools", NOTHING, Named, READ),
+        operation(
+            "post",
+            "/integrated-account/{id}/tools/{name}/call",
+            "/integrated-account/{account}/tools/list_all_1_password_users/call",
+            |_| Some(json!({"arguments": {"limit": 1}})),
+            Named,
+            Record("users.list"),
+        ),
+        operation(
+            "get",
+            "/proxy/{resource}",
+            "/proxy/users?integrated_account_id={account}&limit=1",
+            NOTHING,
+            Named,
+            Record("users.list"),
+        ),
+        operation(
+            "post",
+            "/proxy/{resource}",
+            "/proxy/users?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.create"),
+        ),
+        operation(
+            "get",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/{person}?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("users.get"),
+        ),
+        operation(
+            "patch",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/{person}?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.update"),
+        ),
+        operation(
+            "delete",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/{person}?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("users.delete"),
+        ),
+        operation(
+            "post",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/count?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.count"),
+        ),
+        operation(
+            "post",
+            "/proxy/{resource}/{id}/{method}",
+            "/proxy/users/{person}/suspend?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.suspend"),
+        ),
+        operation(
+            "get",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("custom.get"),
+        ),
+        operation(
+            "post",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("custom.post"),
+        ),
+        operation(
+            "put",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("custom.put"),
+        ),
+        operation(
+            "patch",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("custom.patch"),
+        ),
+        operation(
+            "delete",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("custom.delete"),
+        ),
+        operation(
+            "get",
+            "/integration",
+            "/integration",
+            NOTHING,
+            Nothing("vendors are the same in every environment"),
+            READ,
+        ),
+        operation(
+            "get",
+            "/integration/{name}",
+            "/integration/1password",
+            NOTHING,
+            Nothing("vendors are the same in every environment"),
+            READ,
+        ),
+        operation(
+            "put",
+            "/integration/{name}/override",
+            "/integration/1password/override",
+            |_| Some(json!({"label": "Ours"})),
+            Nothing("an override is set in the environment of the token; the test of overrides looks at the other one"),
+            Record("integration.override"),
+        ),
+        operation("get", "/token", "/token", NOTHING, Listed, READ),
+        operation(
+            "post",
+            "/token",
+            "/token",
+            |_| Some(json!({"name": "audited", "role": "auditor"})),
+            Nothing("what is made belongs to the environment of the token"),
+            Record("token.create"),
+        ),
+        operation(
+            "post",
+            "/environment",
+            "/environment",
+            |_| Some(json!({"name": "audited"})),
+            Nothing("names nothing that exists, and a stranger may not call it"),
+            Record("environment.create"),
+        ),
+        operation("get", "/audit-log", "/audit-log", NOTHING, Listed, READ),
+        operation(
+            "get",
+            "/metrics",
+            "/metrics",
+            NOTHING,
+            Nothing("numbers of the whole process, no names and no ids"),
+            READ,
+        ),
+        operation("get", "/problems", "/problems", NOTHING, PUBLIC, READ),
+        operation("get", "/problems/{code}", "/problems/not-found", NOTHING, PUBLIC, READ),
+        operation("get", "/openapi.json", "/openapi.json", NOTHING, PUBLIC, READ),
+        operation("get", "/healthz", "/healthz", NOTHING, PUBLIC, READ),
+        operation("get", "/readyz", "/readyz", NOTHING, PUBLIC, READ),
+        operation("delete", "/token/{id}", "/token/{token}", NOTHING, Named, Record("token.revoke")),
+        operation(
+            "delete",
+            "/integrated-account/{id}",
+            "/integrated-account/{account}",
+            NOTHING,
+            Named,
+            Record("account.delete"),
+        ),
+    ]
+}
+
+/// The ids that stand for the names in a path.
+struct Ids {
+    account: String,
+    token: String,
+    person: String,
+}
+
+impl Ids {
+    async fn of(app: &TestApp) -> Self {
+        let made = app.operator.request("POST", "/token").json(&json!({"name": "to be revoked", "role": "agent"}));
+        let made = made.shows_secret().send().await.expect(201);
+        Self {
+            account: app.account.to_string(),
+            token: made["id"].as_str().unwrap().to_owned(),
+            person: app.person("a.miller@company.com"),
+        }
+    }
+
+    fn nobody(&self) -> Self {
+        Self { account: NOBODY.to_owned(), token: NOBODY.to_owned(), person: self.person.clone() }
+    }
+
+    fn path(&self, operation: &Operation) -> String {
+        let path = operation.path.replace("{account}", &self.account).replace("{token}", &self.token);
+        path.replace("{person}", &self.person)
+    }
+}
+
+async fn send(app: &TestApp, client: &Client, operation: &Operation, path: &str) -> Answer {
+    let mut request = client.request(&operation.method.to_uppercase(), path);
+    if let Some(body) = (operation.body)(app) {
+        request = request.json(&body);
+    }
+    // Some of these hand out a secret; their own tests look at the rest.
+    request.shows_secret().send().await
+}
+
+/// What is the same in two answers that differ only in the ids that were asked for and in the request id.
+fn without_ids(answer: &Answer, ids: &Ids) -> Value {
+    let mut body = answer.json();
+    body["instance"] = Value::Null;
+    let text = body.to_string().replace(&ids.account, "ID").replace(&ids.token, "ID");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn is_public(operation: &Operation) -> bool {
+    quartermaster_api::PUBLIC_PATHS.contains(&operation.template)
+}
+
+#[test]
+fn the_table_has_every_operation_of_the_document() {
+    let document = quartermaster_api::document();
+    let mut documented = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        documented.extend(item.as_object().unwrap().keys().map(|method| format!("{method} {path}")));
+    }
+    let listed: Vec<_> = operations().iter().map(|entry| format!("{} {}", entry.method, entry.template)).collect();
+    let listed_once: BTreeSet<_> = listed.iter().cloned().collect();
+    assert_eq!(listed.len(), listed_once.len(), "an operation stands twice");
+    assert_eq!(documented, listed_once);
+}
+
+#[tokio::test]
+async fn without_a_valid_token_every_route_but_the_public_ones_says_401() {
+    let app = TestApp::start().await;
+    let ids = Ids::of(&app).await;
+    let nobody = app.operator.without_token();
+    let mistyped = app.operator.with_token("qmt_0000000000000000000000000000000000000000000");
+    let revoked = app.client(json!({"role": "admin"})).await;
+    let prefix = &revoked.token().unwrap()[..10];
+    let tokens = app.operator.get("/token").await.expect(200);
+    let token = tokens["result"].as_array().unwrap().iter().find(|token| token["prefix"] == prefix).unwrap();
+    app.operator.delete(&format!("/token/{}", token["id"].as_str().unwrap())).await.expect(204);
+    for operation in operations() {
+        let path = ids.path(&operation);
+        for client in [&nobody, &mistyped, &revoked] {
+            let answer = send(&app, client, &operation, &path).await;
+            if is_public(&operation) {
+                assert_eq!(answer.code(), 200, "{} {path} is public", operation.method);
+            } else {
+                let problem = answer.problem(401, "unauthenticated");
+                assert_eq!(problem["origin"], "caller");
+                assert_eq!(answer.header("www-authenticate"), "Bearer");
+            }
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_environment_is_not_there() {
+    let app = TestApp::start().await;
+    let ids = Ids::of(&app).await;
+    let nobody = ids.nobody();
+    let stranger = app.stranger("elsewhere").await;
+    app.call(&app.operator, "list_all_1_password_users", json!({"limit": 1})).await.expect(200);
+    for operation in operations() {
+        let path = ids.path(&operation);
+        match operation.foreign {
+            Foreign::Named => {
+                let foreign = send(&app, &stranger, &operation, &path).await;
+                foreign.problem(404, "not_found");
+                let absent = send(&app, &stranger, &operation, &nobody.path(&operation)).await;
+                absent.problem(404, "not_found");
+                let (foreign, absent) = (without_ids(&foreign, &ids), without_ids(&absent, &nobody));
+                assert_eq!(foreign, absent, "{} {path} tells that there is something", operation.method);
+            }
+            Foreign::Listed => {
+                let foreign = send(&app, &stranger, &operation, &path).await;
+                foreign.expect(200);
+                let text = foreign.text();
+                assert!(
+                    !text.contains(&ids.account) && !text.contains(&ids.token),
+                    "{path} lists what is ours: {text}"
+                );
+                let own = send(&app, &app.operator, &operation, &path).await.text();
+                assert!(
+                    own.contains(&ids.account) || own.contains(&ids.token),
+                    "{path} lists nothing to look for: {own}"
+                );
+            }
+            Foreign::Nothing(reason) => assert!(!reason.is_empty()),
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_call_and_change_leaves_an_audit_record() {
+    let app = TestApp::start().await;
+    let ids = Ids::of(&app).await;
+    // `/custom` is off unless the token allows it; with a token that does, the record has an outcome of its own.
+    let admin = app.client(json!({"role": "admin", "custom": true})).await;
+    for operation in operations() {
+        let path = ids.path(&operation);
+        let client = if operation.template == "/environment" { &app.operator } else { &admin };
+        let answer = send(&app, client, &operation, &path).await;
+        let request_id = answer.header("x-request-id").to_owned();
+        match operation.audit {
+            Audit::Record(action) => {
+                let record = audit_record(&app, &request_id).await;
+                let place = format!("{} {path} ({})", operation.method, answer.text());
+                let Some(record) = record else { panic!("{place} left no record") };
+                assert_eq!(record["request_id"], request_id.as_str());
+                if record["outcome"] != "refused" {
+                    assert_eq!(record["action"], action, "{place}");
+                    // A raw call that came back is done, whatever the vendor said.
+                    let done = answer.status.is_success() || record["door"] == "custom";
+                    assert!(done || record["outcome"] == "failed", "{place}: {record}");
+                }
+            }
+            Audit::Nothing(reason) => {
+                assert!(!reason.is_empty());
+                assert!(answer.status.is_success(), "{path}: {}", answer.text());
+            }
+        }
+    }
+    app.finish().await;
+}
+
+/// The record of a request; records of reads are written a moment later.
+async fn audit_record(app: &TestApp, request_id: &str) -> Option<Value> {
+    for _ in 0..200 {
+        let page = app.operator.get(&format!("/audit-log?request_id={request_id}")).await.expect(200);
+        if let Some(record) = page["result"].get(0) {
+            return Some(record.clone());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
+}

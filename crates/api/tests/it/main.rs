@@ -1,0 +1,18 @@
+//! The HTTP API against a whole gateway, over sockets, with a simulator as upstream.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod accounts;
+mod bad_input;
+mod calls;
+mod coverage;
+mod custom;
+mod document;
+mod odd_upstream;
+mod problems;
+mod rate_limits;
+mod server;
+mod tokens;
+mod tools;
+
+/// An id that nothing has.
+const NOBODY: &str = "01900000-0000-7000-8000-000000000000";
