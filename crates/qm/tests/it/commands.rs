@@ -1,0 +1,144 @@
+//! The other commands: forms of output, exit codes, pipes, completions, definitions.
+
+use std::io::Read;
+
+use crate::stage::{Stage, finish, run};
+
+#[test]
+fn the_command_line_answers_for_itself() {
+    assert!(run(&["--help"]).exits(0).out.contains("qm demo"));
+    assert!(run(&["audit", "--help"]).exits(0).out.contains("Exit codes:"));
+    assert!(run(&["--version"]).exits(0).out.starts_with("qm "));
+    run(&[]).exits(2);
+    let wrong = run(&["offbord", "a@x.com"]).exits(2);
+    assert!(wrong.err.contains("offboard"), "{}", wrong.err);
+    run(&["simulate", "nobody"]).exits(2);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(run(&["completions", shell]).exits(0).out.contains("offboard"), "{shell}");
+    }
+}
+
+#[test]
+fn tools_are_listed_in_every_form() {
+    let stage = Stage::start(&[]);
+    let table = stage.run(&["tools"]).exits(0).out;
+    assert!(table.contains("1_password_users_suspend") && table.contains("destructive"), "{table}");
+    assert_eq!(table.lines().count(), 5, "a header and four tools: {table}");
+    let json = stage.run(&["tools", "-o", "json", "--account", &stage.account]).exits(0).json();
+    assert_eq!(json["result"].as_array().unwrap().len(), 4);
+    let read = stage.run(&["tools", "--methods", "read", "--output", "csv"]).exits(0).out;
+    assert_eq!(read.lines().count(), 3, "{read}");
+    assert!(stage.run(&["tools", "-o", "yaml"]).exits(0).out.contains("list_all_1_password_users"));
+    let gemini = stage.run(&["tools", "--format", "gemini"]).exits(0).json();
+    assert!(!gemini.to_string().contains("\"name\":\"1_"), "{gemini}");
+    let wrong = stage.run(&["tools", "--format", "nonsense"]);
+    assert!(wrong.code != 0 && wrong.err.starts_with("error: "), "{wrong:?}");
+}
+
+#[test]
+fn calls_take_arguments_as_the_schema_wants_and_errors_teach() {
+    let stage = Stage::start(&[]);
+    let five = stage.run(&["call", "list_all_1_password_users", "limit=5", "-o", "json"]).exits(0).json();
+    assert_eq!(five["result"].as_array().unwrap().len(), 5);
+    let table = stage.run(&["call", "list_all_1_password_users", "email=a.miller@company.com"]).exits(0);
+    assert!(table.out.starts_with("ID "), "{}", table.out);
+    let id = five["result"][0]["id"].as_str().unwrap();
+    let email = stage.run(&["call", "get_single_1_password_user_by_id", "id=a.miller@company.com"]);
+    assert!(email.code == 1 && email.err.contains("try: qm call list_all_1_password_users"), "{email:?}");
+    let invented = if id.ends_with('A') { "B" } else { "A" };
+    let invented = format!("id={}{invented}", &id[..25]);
+    let refused = stage.run(&["call", "1_password_users_suspend", &invented]).exits(4);
+    assert!(refused.err.contains("docs/problems.md#ungrounded_id"), "{}", refused.err);
+    assert_eq!(stage.count("suspend"), 0);
+    let plan =
+        stage.run(&["call", "1_password_users_suspend", &format!("id={id}"), "--dry-run", "-o", "json"]).exits(0);
+    assert_eq!(plan.json()["dry_run"], true);
+    stage.run(&["call", "no_such_tool"]).exits(3);
+}
+
+#[test]
+fn accounts_and_tokens_are_managed() {
+    let stage = Stage::start(&[]);
+    let listed = stage.run(&["account", "list", "-o", "json"]).exits(0).json();
+    assert_eq!(listed[0]["id"], stage.account.as_str());
+    assert!(!listed.to_string().contains("client_secret\":"), "names of credentials, no values");
+    let stale = stage.run(&["account", "update", &stage.account, "--tenant", "x", "--if-version", "99"]);
+    assert_eq!(stale.code, 4, "{stale:?}");
+    stage.run(&["account", "update", &stage.account, "--tenant", "umbrella"]).exits(0);
+    assert!(stage.run(&["account", "get", &stage.account]).exits(0).out.contains("umbrella"));
+    stage.run(&["account", "update", &stage.account]).exits(2);
+
+    let made = stage.run(&["token", "create", "--name", "reader", "--role", "agent", "--methods", "read"]).exits(0);
+    let token = made.out.trim().to_owned();
+    assert!(token.starts_with("qmt_") && made.out.lines().count() == 1);
+    let file = stage.file("token", &token);
+    let read = stage.run(&["tools", "--token-file", &file, "-o", "json"]).exits(0).json();
+    assert_eq!(read["result"].as_array().unwrap().len(), 2, "narrowed to reads: {read}");
+    let tokens = stage.run(&["token", "list", "-o", "json"]).exits(0).json();
+    let id = tokens.as_array().unwrap().iter().find(|token| token["name"] == "reader").unwrap()["id"].clone();
+    stage.run(&["token", "revoke", id.as_str().unwrap()]).exits(0);
+    stage.run(&["tools", "--token-file", &file]).exits(4);
+    let other = stage.run(&["environment", "create", "staging"]).exits(0);
+    assert!(other.out.starts_with("qmt_"));
+
+    stage.run(&["account", "delete", &stage.account]).exits(0);
+    stage.run(&["account", "get", &stage.account]).exits(3);
+}
+
+#[test]
+fn wrong_credentials_are_refused_and_never_shown() {
+    let stage = Stage::start(&[]);
+    let file = stage.file("credentials", r#"{"client_id": "somebody", "client_secret": "hunter2-and-more"}"#);
+    let over = format!("{{\"base_url\":\"{}\"}}", stage.simulator_url);
+    let create = [
+        "account",
+        "create",
+        "--integration",
+        "1password",
+        "--tenant",
+        "t",
+        "-c",
+        "account_id=ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "--override",
+        &over,
+        "--credentials-file",
+        &file,
+    ];
+    let refused = stage.run(&create);
+    assert!(refused.code != 0 && !refused.err.contains("hunter2"), "{refused:?}");
+    assert_eq!(stage.run(&["account", "list", "-o", "json"]).exits(0).json().as_array().unwrap().len(), 1);
+    let missing = stage.run(&create[..create.len() - 2]).exits(2);
+    assert!(missing.err.contains("QM_CREDENTIAL_CLIENT_ID"), "{}", missing.err);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let stage = Stage::start(&["--users", "900"]);
+    let mut child = stage.command(&["call", "list_all_1_password_users", "limit=900", "-o", "json"]).spawn().unwrap();
+    let mut start = [0; 16];
+    child.stdout.take().unwrap().read_exact(&mut start).unwrap();
+    let output = finish(child).exits(0);
+    assert!(!output.err.contains("panicked"), "{}", output.err);
+}
+
+#[test]
+fn definitions_are_checked_with_every_problem_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    run(&["definition", "check", &format!("{root}/integrations")]).exits(0);
+    let good = std::fs::read_to_string(format!("{root}/integrations/1password/definition.yaml")).unwrap();
+    let broken = good.replace("category: identity", "categroy: identity").replace("label: Region", "lable: Region");
+    let file = folder.path().join("definition.yaml");
+    std::fs::write(&file, broken).unwrap();
+    let output = run(&["definition", "check", folder.path().to_str().unwrap()]).exits(1);
+    for word in ["categroy", "category", "lable", "definition.yaml:"] {
+        assert!(output.err.contains(word), "{word}: {}", output.err);
+    }
+    assert!(output.out.contains("wrong"), "{}", output.out);
+    let json = run(&["definition", "check", file.to_str().unwrap(), "-o", "json"]).exits(1).json();
+    assert!(json[0]["problems"].as_array().unwrap().len() >= 2, "{json}");
+    assert_eq!(run(&["definition", "schema"]).exits(0).json()["type"], "object");
+    assert!(run(&["definition", "show", "1password"]).exits(0).out.contains("name: 1password"));
+    assert!(run(&["definition", "show"]).exits(0).out.contains("1password\n"));
+    run(&["definition", "show", "nobody"]).exits(3);
+}

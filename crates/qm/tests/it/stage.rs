@@ -1,0 +1,277 @@
+//! Running the program: to its end, or in the background until it is dropped.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The longest that anything in these tests may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Output {
+    /// The output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+}
+
+/// The program with an empty environment.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qm"));
+    command.args(args).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(args: &[&str]) -> Output {
+    finish(command(args).spawn().unwrap())
+}
+
+/// Waits for the program's end.
+pub(crate) fn finish(child: Child) -> Output {
+    let output = child.wait_with_output().unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A process in the background; killed when dropped.
+pub(crate) struct Background {
+    pub(crate) child: Child,
+    lines: Receiver<String>,
+}
+
+impl Background {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::spawn(command(args).stderr(Stdio::null()))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    /// The next line of standard output that begins so; what follows.
+    #[track_caller]
+    pub(crate) fn line(&self, start: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line begins with {start}"));
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            pause(10);
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal by name to one process.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process is waited for, and there is no runtime here to block")]
+pub(crate) fn pause(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+/// A simulator, a gateway over a fresh data folder, and an account between them.
+pub(crate) struct Stage {
+    pub(crate) folder: TempDir,
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) account: String,
+    _simulator: Background,
+    pub(crate) simulator_url: String,
+    pub(crate) secret: String,
+    pub(crate) gateway: Option<Background>,
+}
+
+impl Stage {
+    /// With flags for `qm simulate`.
+    pub(crate) fn start(simulator: &[&str]) -> Self {
+        let mut args = vec!["simulate", "1password", "--users", "200"];
+        args.extend(simulator);
+        let simulator = Background::start(&args);
+        let simulator_url = simulator.line("listening on ");
+        let (id, secret, account_id) =
+            (simulator.line("client_id="), simulator.line("client_secret="), simulator.line("account_id="));
+        let folder = tempfile::tempdir().unwrap();
+        let token = run(&["init", "--data-dir", folder.path().join("data").to_str().unwrap()]).exits(0).out;
+        let mut stage = Self {
+            url: String::new(),
+            token: token.trim().to_owned(),
+            account: String::new(),
+            _simulator: simulator,
+            simulator_url,
+            secret: secret.clone(),
+            gateway: None,
+            folder,
+        };
+        stage.serve();
+        let over = format!("{{\"base_url\":\"{}\"}}", stage.simulator_url);
+        let connection = format!("account_id={account_id}");
+        let args = [
+            "account",
+            "create",
+            "--integration",
+            "1password",
+            "--tenant",
+            "acme",
+            "-c",
+            &connection,
+            "--override",
+            &over,
+            "-o",
+            "json",
+        ];
+        let mut create = stage.command(&args);
+        create.env("QM_CREDENTIAL_CLIENT_ID", id).env("QM_CREDENTIAL_CLIENT_SECRET", &secret);
+        let created = finish(create.spawn().unwrap()).exits(0);
+        stage.secret_is_nowhere(&created);
+        stage.account = created.json()["id"].as_str().unwrap().to_owned();
+        stage
+    }
+
+    /// Starts the gateway on the data folder.
+    pub(crate) fn serve(&mut self) {
+        let data = self.path("data");
+        let upstream = self.simulator_url.strip_prefix("http://").unwrap().to_owned();
+        let args =
+            ["serve", "--data-dir", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--allow-upstream", &upstream];
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
+        let gateway = Background::spawn(command(&args).env("QM_LOG", "debug").stderr(log));
+        self.url = gateway.line("listening on ");
+        self.gateway = Some(gateway);
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file in the stage's folder.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The program with this gateway and its token.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = command(args);
+        command.env("QM_URL", &self.url).env("QM_TOKEN", &self.token);
+        command
+    }
+
+    /// Runs the program to its end; no secret may show.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let output = finish(self.command(args).spawn().unwrap());
+        self.secret_is_nowhere(&output);
+        output
+    }
+
+    #[track_caller]
+    fn secret_is_nowhere(&self, output: &Output) {
+        for (text, what) in [(&output.out, "standard output"), (&output.err, "standard error")] {
+            assert!(!text.contains(&self.secret), "the client secret is in {what}");
+            assert!(!text.contains(&self.token), "the token is in {what}");
+        }
+    }
+
+    /// How often the simulator was asked for each operation.
+    pub(crate) fn counts(&self) -> serde_json::Value {
+        let address = self.simulator_url.strip_prefix("http://").unwrap();
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        let request = "GET /_simulator/counts HTTP/1.1\r\nhost: simulator\r\nconnection: close\r\n\r\n";
+        std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+
+    /// How often the simulator was asked for this operation.
+    pub(crate) fn count(&self, operation: &str) -> u64 {
+        self.counts()[operation].as_u64().unwrap()
+    }
+
+    /// The state of the person with this address.
+    pub(crate) fn state(&self, email: &str) -> String {
+        let found = self.run(&["call", "list_all_1_password_users", &format!("email={email}"), "-o", "json"]).exits(0);
+        found.json()["result"][0]["state"].as_str().unwrap_or("nobody").to_owned()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
+        assert!(!log.contains(&self.secret) && !log.contains(&self.token), "a secret is in the gateway's log");
+    }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        if holds() {
+            return;
+        }
+        pause(20);
+    }
+    panic!("{what} never came");
+}
+
+/// The lines of a file; none when it is not there.
+pub(crate) fn lines(path: &Path) -> Vec<String> {
+    std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
