@@ -12,6 +12,12 @@ use crate::exit::Exit;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
+    /// Boxed, because results are common and failures are not.
+    parts: Box<Parts>,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
     what: String,
     details: Vec<String>,
     hint: Option<String>,
@@ -21,7 +27,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), details: Vec::new(), hint: None, next: Vec::new(), docs: None }
+        Self { exit, parts: Box::new(Parts { what: what.into(), ..Parts::default() }) }
     }
 
     pub(crate) fn failed(what: impl Into<String>) -> Self {
@@ -33,12 +39,12 @@ impl Failure {
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.parts.hint = Some(hint.into());
         self
     }
 
     pub(crate) fn next(mut self, command: impl Into<String>) -> Self {
-        self.next.push(command.into());
+        self.parts.next.push(command.into());
         self
     }
 
@@ -50,19 +56,23 @@ impl Failure {
     fn of_problem(problem: &Problem) -> Self {
         let body = problem.body();
         let mut failure = Self::new(exit_of(problem), body.detail.clone());
-        failure.details = body.errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+        failure.parts.details =
+            body.errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
         if let Some(upstream) = &body.upstream {
             let excerpt: String = upstream.body.chars().filter(|letter| !letter.is_control()).take(300).collect();
-            failure.details.push(format!("the vendor answered {} {excerpt}", upstream.status).trim_end().to_owned());
+            failure
+                .parts
+                .details
+                .push(format!("the vendor answered {} {excerpt}", upstream.status).trim_end().to_owned());
         }
         if let Some(instance) = &body.instance {
-            failure.details.push(format!("request {instance}"));
+            failure.parts.details.push(format!("request {instance}"));
         }
-        failure.hint.clone_from(&body.hint);
-        if failure.hint.is_none() {
-            failure.hint = Some(body.code.advice().to_owned());
+        failure.parts.hint.clone_from(&body.hint);
+        if failure.parts.hint.is_none() {
+            failure.parts.hint = Some(body.code.advice().to_owned());
         }
-        failure.next = body
+        failure.parts.next = body
             .next_calls
             .iter()
             .map(|call| {
@@ -75,7 +85,7 @@ impl Failure {
                 format!("qm call {}{arguments}", call.tool)
             })
             .collect();
-        failure.docs = Some(format!("docs/problems.md#{}", body.code));
+        failure.parts.docs = Some(format!("docs/problems.md#{}", body.code));
         failure
     }
 }
@@ -122,7 +132,7 @@ impl From<ClientError> for Failure {
             ClientError::Problem { problem, .. } => {
                 let mut failure = Self::of_problem(problem);
                 if let Some(seconds) = error.wait_seconds().filter(|_| problem.code() == Code::RateLimited) {
-                    failure.details.push(format!("try again in {seconds} s"));
+                    failure.parts.details.push(format!("try again in {seconds} s"));
                 }
                 failure
             }
@@ -143,7 +153,7 @@ impl From<AgentError> for Failure {
         match error {
             AgentError::Call { operation, source } => {
                 let mut failure = Self::from(source);
-                failure.what = format!("{operation}: {}", failure.what);
+                failure.parts.what = format!("{operation}: {}", failure.parts.what);
                 failure
             }
             AgentError::NotFound { .. } => {
@@ -171,17 +181,17 @@ impl Failure {
     /// The lines for standard error, styled.
     pub(crate) fn render(&self) -> String {
         let (red, bold, dim) = (crate::style::BAD, crate::style::STRONG, crate::style::DIM);
-        let mut text = format!("{red}error:{red:#} {bold}{}{bold:#}\n", printable(&self.what));
-        for detail in &self.details {
+        let mut text = format!("{red}error:{red:#} {bold}{}{bold:#}\n", printable(&self.parts.what));
+        for detail in &self.parts.details {
             text.push_str(&format!("       {}\n", printable(detail)));
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.parts.hint {
             text.push_str(&format!(" hint: {}\n", printable(hint)));
         }
-        for next in &self.next {
+        for next in &self.parts.next {
             text.push_str(&format!("  try: {}\n", printable(next)));
         }
-        if let Some(docs) = &self.docs {
+        if let Some(docs) = &self.parts.docs {
             text.push_str(&format!("{dim} docs: {docs}{dim:#}\n"));
         }
         text

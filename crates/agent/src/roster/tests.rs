@@ -6,7 +6,7 @@ fn check(text: impl AsRef<[u8]>, column: Option<&str>) -> String {
         Err(error) => format!("error: {error}"),
         Ok(roster) => {
             let people = roster.entries.iter().map(|entry| {
-                let more: String = entry.also_on_lines.iter().map(|line| format!("+{line}")).collect();
+                let more = entry.also_on_lines.iter().fold(String::new(), |more, line| format!("{more}+{line}"));
                 format!("{}:{}{more}", entry.line, entry.email)
             });
             let bad = roster.bad_lines.iter().map(|bad| format!("!{} {}", bad.line, bad.reason));

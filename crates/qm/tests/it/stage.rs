@@ -175,7 +175,7 @@ impl Stage {
         create.env("QM_CREDENTIAL_CLIENT_ID", id).env("QM_CREDENTIAL_CLIENT_SECRET", &secret);
         let created = finish(create.spawn().unwrap()).exits(0);
         stage.secret_is_nowhere(&created);
-        stage.account = created.json()["id"].as_str().unwrap().to_owned();
+        created.json()["id"].as_str().unwrap().clone_into(&mut stage.account);
         stage
     }
 

@@ -35,6 +35,7 @@ impl Screen {
     }
 
     /// A line. When standard output is gone, the story goes on for whoever serves on.
+    #[expect(clippy::unused_self, reason = "lines go to the screen, which happens to be the standard output")]
     pub(super) fn line(&self, text: &str) {
         let _ = data(&format!("{text}\n"));
     }
