@@ -195,7 +195,7 @@ impl Writer<'_> {
         if let Err(error) = begun {
             return self.halt(StopReason::Journal(error.to_string()));
         }
-        let key = format!("{}-{id}", self.journal().run());
+        let key = self.journal().key(&id);
         let result = suspend(self.session, &id, &key).await;
         let at = self.session.clock.now();
         let noted = match result {

@@ -123,6 +123,8 @@ pub struct Journal {
     started_at: Timestamp,
     resumed: bool,
     known: HashMap<String, Known>,
+    /// Attempts that came to an answer and failed, by person.
+    failures: HashMap<String, u32>,
 }
 
 impl Journal {
@@ -147,6 +149,7 @@ impl Journal {
             started_at: now,
             resumed: false,
             known: HashMap::new(),
+            failures: HashMap::new(),
         };
         let mut runs = 0;
         for entry in entries {
@@ -178,13 +181,14 @@ impl Journal {
         self.started_at
     }
 
-    /// Names the run: part of its idempotency keys.
-    pub(crate) fn run(&self) -> &str {
-        &self.run
-    }
-
     pub(crate) fn known(&self, id: &str) -> Option<Known> {
         self.known.get(id).copied()
+    }
+
+    /// The idempotency key of a person's next attempt. An attempt that was cut off keeps its key, so that the gateway can tell
+    /// what became of it; one that failed gets another, because the gateway would repeat its answer.
+    pub(crate) fn key(&self, id: &str) -> String {
+        format!("{}-{id}-{}", self.run, self.failures.get(id).copied().unwrap_or(0))
     }
 
     pub(crate) fn begin(&mut self, id: &str, email: &str, at: Timestamp) -> Result<(), JournalError> {
@@ -212,6 +216,7 @@ impl Journal {
                 self.run = run;
                 self.started_at = at;
                 self.known.clear();
+                self.failures.clear();
             }
             Entry::Intent { id, .. } => {
                 self.known.insert(id, Known::Begun);
@@ -220,6 +225,7 @@ impl Journal {
                 self.known.insert(id, Known::Done(at));
             }
             Entry::Failed { id, .. } => {
+                *self.failures.entry(id.clone()).or_default() += 1;
                 self.known.insert(id, Known::Failed);
             }
             Entry::Finished { .. } => {

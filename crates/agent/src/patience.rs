@@ -72,11 +72,16 @@ impl Patience {
                     let seconds: u32 = 1 << faults;
                     faults += 1;
                     self.progress.tell(Event::TryingAgain { seconds: u64::from(seconds), reason: error.to_string() });
-                    pause(self.second * seconds, stop).await?;
+                    self.pause_seconds(seconds, stop).await?;
                 }
                 Err(error) => return Err(AgentError::call(operation)(error)),
             }
         }
+    }
+
+    /// Waits for something other than a rate limit.
+    pub(crate) async fn pause_seconds(&self, seconds: u32, stop: &Stop) -> Result<(), AgentError> {
+        pause(self.second * seconds, stop).await
     }
 
     /// Runs a call once for real: it is repeated only while a rate limit refuses it, which means that nothing was done.

@@ -11,6 +11,9 @@ use crate::session::{Session, record};
 /// How often a suspension whose outcome stayed unknown is tried again after a read showed that it had not happened.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// How often a call that is still in flight under the same key is asked about, a second apart, before a read decides.
+const IN_FLIGHT_ASKED_MAX: u32 = 5;
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Suspension {
@@ -29,6 +32,7 @@ pub(crate) async fn suspend(session: &Session, id: &str, key: &str) -> Result<Su
     arguments.insert("id".to_owned(), json!(id));
     let mut attempt = 1;
     let mut refused = 0;
+    let mut in_flight = 0;
     loop {
         let tool = &session.lifecycle.suspend_tool;
         let result = session.patience.limited(&session.stop, async || {
@@ -41,12 +45,19 @@ pub(crate) async fn suspend(session: &Session, id: &str, key: &str) -> Result<Su
             Ok(answer) => return confirmed(session, id, &answer.value, answer.request_id).await,
             Err(error) => error,
         };
+        if error.code() == Some(Code::Conflict) && in_flight < IN_FLIGHT_ASKED_MAX {
+            // An earlier process was cut off, and its call is not. The same key gives that call's answer once there is one.
+            in_flight += 1;
+            refused -= 1;
+            session.patience.pause_seconds(1, &session.stop).await?;
+            continue;
+        }
         if attempt >= ATTEMPTS_MAX || !is_open(&error) {
             return Err(AgentError::call("suspending")(error));
         }
         // Either the outcome is unknown, or the id has to be read (again) in this session first. A read settles both.
         let person = session.get(id).await?;
-        if error.may_have_happened() && person.state == session.lifecycle.suspended {
+        if error.code() != Some(Code::UngroundedId) && person.state == session.lifecycle.suspended {
             return Ok(Suspension { changed: None, state: person.state, request_id: None });
         }
         attempt += 1;
@@ -55,7 +66,7 @@ pub(crate) async fn suspend(session: &Session, id: &str, key: &str) -> Result<Su
 
 /// Whether a read and another attempt can help.
 fn is_open(error: &ClientError) -> bool {
-    error.may_have_happened() || error.code() == Some(Code::UngroundedId)
+    error.may_have_happened() || matches!(error.code(), Some(Code::UngroundedId | Code::Conflict))
 }
 
 /// Reads the state from the answer; asks for it when the answer does not have it.

@@ -13,7 +13,7 @@ fn an_unfinished_run_goes_on_and_a_finished_one_begins_anew() {
     let (_folder, path) = place();
     let mut journal = Journal::open(&path, "work", NOW).unwrap();
     assert!(!journal.resumed());
-    let run = journal.run().to_owned();
+    let key = journal.key("A");
     journal.begin("A", "a@x.com", NOW).unwrap();
     journal.done("A", Some(true), NOW).unwrap();
     journal.begin("B", "b@x.com", NOW).unwrap();
@@ -21,7 +21,7 @@ fn an_unfinished_run_goes_on_and_a_finished_one_begins_anew() {
 
     let mut journal = Journal::open(&path, "work", NOW.plus_ms(5)).unwrap();
     assert!(journal.resumed());
-    assert_eq!(journal.run(), run);
+    assert_eq!(journal.key("A"), key, "a run keeps its idempotency keys");
     assert_eq!(journal.started_at(), NOW);
     assert_eq!(journal.known("A"), Some(Known::Done(NOW)));
     assert_eq!(journal.known("B"), Some(Known::Begun));
@@ -31,8 +31,22 @@ fn an_unfinished_run_goes_on_and_a_finished_one_begins_anew() {
 
     let journal = Journal::open(&path, "work", NOW.plus_ms(5)).unwrap();
     assert!(!journal.resumed());
-    assert_ne!(journal.run(), run, "a new run has new idempotency keys");
+    assert_ne!(journal.key("A"), key, "a new run has new idempotency keys");
     assert_eq!(journal.known("A"), None);
+}
+
+#[test]
+fn an_attempt_that_failed_gets_another_key_and_one_that_was_cut_off_keeps_its_own() {
+    let (_folder, path) = place();
+    let mut journal = Journal::open(&path, "work", NOW).unwrap();
+    let (first, other) = (journal.key("A"), journal.key("B"));
+    journal.begin("A", "a@x.com", NOW).unwrap();
+    journal.failed("A", "refused".to_owned(), NOW).unwrap();
+    journal.begin("B", "b@x.com", NOW).unwrap();
+    drop(journal);
+    let journal = Journal::open(&path, "work", NOW).unwrap();
+    assert_ne!(journal.key("A"), first);
+    assert_eq!(journal.key("B"), other);
 }
 
 #[test]

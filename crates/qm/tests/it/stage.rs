@@ -136,8 +136,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// With flags for `qm simulate`.
     pub(crate) fn start(simulator: &[&str]) -> Self {
-        let mut args = vec!["simulate", "1password", "--users", "200"];
+        let mut args = vec!["simulate", "1password"];
         args.extend(simulator);
+        if !simulator.contains(&"--users") {
+            args.extend(["--users", "200"]);
+        }
         let simulator = Background::start(&args);
         let simulator_url = simulator.line("listening on ");
         let (id, secret, account_id) =
