@@ -12,7 +12,7 @@ use quartermaster_vault::{SealScope, Secrets};
 use serde_json::{Map, Value};
 
 pub(crate) use check::merge;
-pub(crate) use entry::AccountEntry;
+pub(crate) use entry::{AccountEntry, EnvironmentKey};
 
 use crate::page::{self, Page, PageQuery};
 use crate::plans::{PlanEntry, override_problem};
@@ -93,11 +93,13 @@ impl Gateway {
         let mut mistakes = Vec::new();
         check::tenant(&account.tenant_id, &mut mistakes);
         let patch = check::override_text(account.override_patch.as_ref(), &mut mistakes);
-        let Some(key) = self.plan_key(actor.environment_id, &account.integration, patch.as_deref()).await? else {
+        let ticket = self.inner.accounts.ticket();
+        let choice = self.plan_choice(actor.environment_id, &account.integration, patch.as_deref()).await?;
+        let Some(choice) = choice else {
             mistakes.push(("/integration".to_owned(), self.unknown_integration(&account.integration)));
             return Err(crate::mistaken("The account cannot be made.", mistakes));
         };
-        let plan = self.inner.plans.get(&key).map_err(override_problem)?;
+        let plan = self.inner.plans.get(&choice.key).map_err(override_problem)?;
         let connection = entry::with_defaults(account.connection, &plan.plan);
         check::connection(&connection, &plan, &mut mistakes);
         check::credentials(&account.credentials, &plan.plan, &mut mistakes);
@@ -121,11 +123,10 @@ impl Gateway {
             updated_at: now,
         };
         self.seal(&mut row, &account.credentials).await?;
-        let entry = Arc::new(self.entry(&row, Arc::clone(&plan)).await?);
-        self.verify(&entry).await.inspect_err(|_| self.inner.engine.forget(id))?;
+        let entry = Arc::new(self.entry(&row, plan, choice.override_version).await?);
+        self.verify(&entry, id).await.inspect_err(|_| self.inner.engine.forget(id))?;
         let view = view(&row, credential_names(&account.credentials));
         let audit = self.change(actor, request_id, "account.create").account(id).target(id).after(&view).row();
-        let ticket = self.inner.accounts.ticket();
         self.inner.store.insert_account(&row, &audit).await.map_err(storage_problem)?;
         self.inner.accounts.insert(ticket, id, entry);
         Ok(view)
@@ -133,9 +134,9 @@ impl Gateway {
 
     /// Seals credentials into a row under the row's own version.
     async fn seal(&self, row: &mut AccountRow, secrets: &Secrets) -> Result<(), Problem> {
-        let key = self.data_key(row.environment_id).await?;
+        let environment = self.data_key(row.environment_id).await?;
         let scope = SealScope { environment: row.environment_id, account: row.id, version: row.credential_version };
-        row.sealed_credentials = key.seal(scope, secrets).map_err(vault_problem)?;
+        row.sealed_credentials = environment.key.seal(scope, secrets).map_err(vault_problem)?;
         Ok(())
     }
 
@@ -165,7 +166,7 @@ impl Gateway {
 
     async fn open(&self, row: &AccountRow) -> Result<Secrets, Problem> {
         let scope = SealScope { environment: row.environment_id, account: row.id, version: row.credential_version };
-        self.data_key(row.environment_id).await?.open(scope, &row.sealed_credentials).map_err(vault_problem)
+        self.data_key(row.environment_id).await?.key.open(scope, &row.sealed_credentials).map_err(vault_problem)
     }
 
     /// Accounts by age, optionally of one integration or tenant. A narrowed token sees only its own.
@@ -247,10 +248,14 @@ impl Gateway {
         let before = self.view_of(&old).await?;
         let verified_parts =
             change.connection.is_some() || change.credentials.is_some() || change.override_patch.is_some();
-        let (row, plan) = self.changed_row(&old, change).await?;
-        let entry = Arc::new(self.entry(&row, plan).await?);
+        let (row, plan, override_version) = self.changed_row(&old, change).await?;
         if verified_parts {
-            self.verify(&entry).await?;
+            let entry = self.entry(&row, plan, override_version).await?;
+            // Under an id of its own, so that a trial that fails leaves the account's access token alone.
+            let trial: AccountId = self.inner.ids.next();
+            let verified = self.verify(&entry, trial).await;
+            self.inner.engine.forget(trial);
+            verified?;
         }
         let after = self.view_of(&row).await?;
         let audit =
@@ -269,7 +274,7 @@ impl Gateway {
         &self,
         old: &AccountRow,
         change: AccountChange,
-    ) -> Result<(AccountRow, Arc<PlanEntry>), Problem> {
+    ) -> Result<(AccountRow, Arc<PlanEntry>, i64), Problem> {
         let mut mistakes = Vec::new();
         let mut row = old.clone();
         if let Some(tenant_id) = change.tenant_id {
@@ -282,13 +287,13 @@ impl Gateway {
             merge(target, patch);
             row.override_patch = check::override_text(Some(target), &mut mistakes);
         }
-        let key = self
-            .plan_key(row.environment_id, &row.integration, row.override_patch.as_deref())
+        let choice = self
+            .plan_choice(row.environment_id, &row.integration, row.override_patch.as_deref())
             .await?
             .ok_or_else(|| {
                 Problem::gateway(Code::Unsupported, format!("This gateway has no definition of {}.", row.integration))
             })?;
-        let plan = self.inner.plans.get(&key).map_err(override_problem)?;
+        let plan = self.inner.plans.get(&choice.key).map_err(override_problem)?;
         let mut connection: Value = serde_json::from_str(&row.connection).unwrap_or_default();
         if let Some(patch) = change.connection {
             if patch.is_object() {
@@ -322,7 +327,7 @@ impl Gateway {
         row.blocked = change.blocked.unwrap_or(row.blocked);
         row.version += 1;
         row.updated_at = self.inner.clock.now();
-        Ok((row, plan))
+        Ok((row, plan, choice.override_version))
     }
 
     /// Deletes an account and its credentials.

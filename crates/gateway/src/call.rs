@@ -251,12 +251,12 @@ impl Gateway {
     /// The body, and the limits that came with it.
     fn answer(&self, prepared: &Prepared, answer: Answer) -> Result<CallAnswer, CallProblem> {
         match answer {
-            Answer::List(list) => {
+            Answer::List(mut list) => {
                 let next = match &list.next {
-                    Some(position) => Some(prepared.cursor.seal(&self.inner.cursors, position)?),
+                    Some(position) => Some(prepared.cursor.seal(&self.inner.cursors, prepared.method(), position)?),
                     None => None,
                 };
-                let rate_limits = list.rate_limits.clone();
+                let rate_limits = std::mem::take(&mut list.rate_limits);
                 Ok(CallAnswer { body: body::list(list, next.as_deref()), rate_limits, replayed: false })
             }
             Answer::Single(single) => Ok(CallAnswer {

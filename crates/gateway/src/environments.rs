@@ -5,9 +5,10 @@ use std::sync::Arc;
 use quartermaster_store::Store;
 use quartermaster_store_model::{EnvironmentRow, Narrowing, Role, StoreError};
 use quartermaster_types::{Clock, Code, EnvironmentId, IdSource, Problem, RequestId};
-use quartermaster_vault::{ApiToken, DataKey, RootKey};
+use quartermaster_vault::{ApiToken, RootKey};
 use secrecy::SecretString;
 
+use crate::accounts::EnvironmentKey;
 use crate::tokens::{NewToken, name_mistake, token_row};
 use crate::{Actor, Gateway, storage_problem, vault_problem};
 
@@ -57,7 +58,7 @@ impl Gateway {
     }
 
     /// The data key of an environment, unwrapped once and then held.
-    pub(crate) async fn data_key(&self, environment: EnvironmentId) -> Result<Arc<DataKey>, Problem> {
+    pub(crate) async fn data_key(&self, environment: EnvironmentId) -> Result<Arc<EnvironmentKey>, Problem> {
         if let Some(key) = self.inner.data_keys.get(&environment) {
             return Ok(key);
         }
@@ -66,8 +67,8 @@ impl Gateway {
             tracing::error!(%environment, "the environment of a token is not there");
             Problem::gateway(Code::Internal, "The environment of this token is not there.")
         })?;
-        let key =
-            self.inner.root_key.unwrap_data_key(environment, &row.wrapped_key).map_err(vault_problem).map(Arc::new)?;
+        let key = self.inner.root_key.unwrap_data_key(environment, &row.wrapped_key).map_err(vault_problem)?;
+        let key = Arc::new(EnvironmentKey { id: environment, key });
         self.inner.data_keys.insert(ticket, environment, Arc::clone(&key));
         Ok(key)
     }

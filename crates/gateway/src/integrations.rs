@@ -54,9 +54,9 @@ impl Gateway {
 
     /// The plan of an integration with the environment's override.
     async fn environment_plan(&self, actor: &Actor, name: &str) -> Result<Arc<PlanEntry>, Problem> {
-        let key =
-            self.plan_key(actor.environment_id, name, None).await?.ok_or_else(|| self.no_such_integration(name))?;
-        self.inner.plans.get(&key).map_err(|errors| {
+        let choice = self.plan_choice(actor.environment_id, name, None).await?;
+        let choice = choice.ok_or_else(|| self.no_such_integration(name))?;
+        self.inner.plans.get(&choice.key).map_err(|errors| {
             let problem = Problem::gateway(
                 Code::Unsupported,
                 "The environment's override does not fit the definition of this integration any more.",
@@ -103,7 +103,7 @@ impl Gateway {
         let plan = self.inner.plans.get(&key).map_err(override_problem)?;
         self.store_override(actor, request_id, name, text).await?;
         let environment = actor.environment_id;
-        self.inner.accounts.retain(|_, entry| entry.environment_id != environment || entry.plan.plan.name != name);
+        self.inner.accounts.retain(|_, entry| entry.environment_id() != environment || entry.plan.plan.name != name);
         Ok(view(&plan.plan))
     }
 

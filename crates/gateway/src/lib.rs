@@ -23,7 +23,7 @@ use quartermaster_guard::Ledger;
 use quartermaster_store::Store;
 use quartermaster_store_model::StoreError;
 use quartermaster_types::{AccountId, Clock, Code, EnvironmentId, IdSource, Problem, RequestId};
-use quartermaster_vault::{CursorSealer, DataKey, RootKey, TokenHash, VaultError};
+use quartermaster_vault::{CursorSealer, RootKey, TokenHash, VaultError};
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{AccountChange, AccountView, NewAccount};
@@ -35,7 +35,7 @@ pub use page::{Page, PageQuery};
 pub use tokens::{Actor, NewToken, TokenView};
 pub use tools::{RenderedTools, ToolQuery};
 
-use accounts::AccountEntry;
+use accounts::{AccountEntry, EnvironmentKey};
 use audit::{AuditLog, Sink};
 use cache::Cache;
 use limits::{
@@ -83,7 +83,7 @@ pub(crate) struct Inner {
     metrics: Arc<Metrics>,
     actors: Cache<TokenHash, Arc<Actor>>,
     accounts: Cache<AccountId, Arc<AccountEntry>>,
-    data_keys: Cache<EnvironmentId, Arc<DataKey>>,
+    data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
     rendered: tools::Rendered,
     /// Writes under way: they finish even when their caller goes away, and `shutdown` waits for them.
     writes: TaskTracker,

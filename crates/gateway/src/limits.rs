@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Accounts that are kept ready in memory. An account takes under 600 bytes; the least used go first.
+/// Accounts that are kept ready in memory. An account takes under 400 bytes; the least used go first.
 pub const ACCOUNTS_CACHED_MAX: usize = 131_072;
 /// Tokens that are kept ready in memory.
 pub const ACTORS_CACHED_MAX: usize = 32_768;

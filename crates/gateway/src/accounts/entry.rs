@@ -11,27 +11,38 @@ use serde_json::{Map, Value};
 use crate::plans::{PlanEntry, PlanKey, with_override_errors};
 use crate::{Actor, Gateway, rights, storage_problem, vault_problem};
 
-/// One account, ready for calls. About 300 bytes with a 100-byte connection and 150 bytes of sealed credentials; the
-/// plan and the data key are shared.
+/// What the accounts of an environment share.
+pub(crate) struct EnvironmentKey {
+    pub(crate) id: EnvironmentId,
+    pub(crate) key: DataKey,
+}
+
+/// One account, ready for calls. Under 400 bytes with everything, of which the sealed credentials and the connection
+/// are some 200; the plan and the environment's key are shared.
 pub(crate) struct AccountEntry {
     pub(crate) id: AccountId,
-    pub(crate) environment_id: EnvironmentId,
+    environment: Arc<EnvironmentKey>,
     pub(crate) plan: Arc<PlanEntry>,
-    data_key: Arc<DataKey>,
-    /// The connection object with defaults filled in, as JSON text: a parsed one takes six times the memory.
-    connection: Box<str>,
-    sealed: Box<[u8]>,
-    credential_version: i64,
-    /// What the engine caches access tokens under; see [`access_version`].
-    pub(crate) access_version: i64,
+    /// The connection object with defaults filled in, as JSON text (a parsed one takes six times the memory), followed
+    /// by the sealed credentials.
+    texts: Box<[u8]>,
+    connection_bytes: u32,
     pub(crate) sandbox: bool,
     pub(crate) blocked: bool,
+    credential_version: i64,
+    /// What the engine keeps access tokens under; see [`access_version`].
+    pub(crate) access_version: i64,
 }
 
 impl AccountEntry {
+    /// The environment that the account belongs to.
+    pub(crate) fn environment_id(&self) -> EnvironmentId {
+        self.environment.id
+    }
+
     /// The connection object.
     pub(crate) fn connection(&self) -> Result<Map<String, Value>, Problem> {
-        serde_json::from_str(&self.connection).map_err(|error| {
+        serde_json::from_slice(&self.texts[..self.connection_bytes as usize]).map_err(|error| {
             tracing::error!(account = %self.id, %error, "a stored connection is not a JSON object");
             Problem::gateway(Code::Internal, "The stored connection of this account cannot be read.")
         })
@@ -39,17 +50,25 @@ impl AccountEntry {
 
     /// The credentials, opened for one call.
     pub(crate) fn credentials(&self) -> Result<Secrets, Problem> {
-        let scope = SealScope { environment: self.environment_id, account: self.id, version: self.credential_version };
-        self.data_key.open(scope, &self.sealed).map_err(vault_problem)
+        let scope = SealScope { environment: self.environment.id, account: self.id, version: self.credential_version };
+        self.environment.key.open(scope, &self.texts[self.connection_bytes as usize..]).map_err(vault_problem)
     }
 }
 
-/// Changes whenever an access token for the old state must not be used for the new one: other credentials, another
-/// connection, or another plan (which may name another host). The upper half is the credentials' version.
-pub(crate) fn access_version(credential_version: i64, connection: &str, plan: &Plan) -> i64 {
-    let digest = crate::sha256(&[connection.as_bytes(), plan.version.as_bytes()]);
-    let [a, b, c, d, ..] = digest;
-    (credential_version << 32) | i64::from(u32::from_be_bytes([a, b, c, d]))
+/// Bits of an access version that count changes of the environment's override.
+const OVERRIDE_VERSION_BITS: u32 = 24;
+
+/// Grows whenever an access token for the old state must not be used for the new one: other credentials, another
+/// connection or another override, any of which may mean another host.
+fn access_version(account_version: i64, override_version: i64) -> i64 {
+    (account_version << OVERRIDE_VERSION_BITS) | (override_version & ((1 << OVERRIDE_VERSION_BITS) - 1))
+}
+
+/// Which plan an account works by.
+pub(crate) struct PlanChoice {
+    pub(crate) key: PlanKey,
+    /// Version of the environment's override; 0 for none.
+    pub(crate) override_version: i64,
 }
 
 /// The connection with the defaults of fields that are absent.
@@ -73,7 +92,7 @@ impl Gateway {
             return Err(rights::no_such_account(id));
         }
         if let Some(entry) = self.inner.accounts.get(&id) {
-            return if entry.environment_id == actor.environment_id {
+            return if entry.environment_id() == actor.environment_id {
                 Ok(entry)
             } else {
                 Err(rights::no_such_account(id))
@@ -82,37 +101,42 @@ impl Gateway {
         let ticket = self.inner.accounts.ticket();
         let row = self.inner.store.find_account(actor.environment_id, id).await.map_err(storage_problem)?;
         let row = row.ok_or_else(|| rights::no_such_account(id))?;
-        let plan = self.plan_of(&row).await?;
-        let entry = Arc::new(self.entry(&row, plan).await?);
+        let (plan, override_version) = self.plan_of(&row).await?;
+        let entry = Arc::new(self.entry(&row, plan, override_version).await?);
         self.inner.accounts.insert(ticket, id, Arc::clone(&entry));
         Ok(entry)
     }
 
     /// The entry of a row under a plan.
-    pub(crate) async fn entry(&self, row: &AccountRow, plan: Arc<PlanEntry>) -> Result<AccountEntry, Problem> {
+    pub(crate) async fn entry(
+        &self,
+        row: &AccountRow,
+        plan: Arc<PlanEntry>,
+        override_version: i64,
+    ) -> Result<AccountEntry, Problem> {
         let connection: Map<String, Value> = serde_json::from_str(&row.connection).map_err(|error| {
             tracing::error!(account = %row.id, %error, "a stored connection is not a JSON object");
             Problem::gateway(Code::Internal, "The stored connection of this account cannot be read.")
         })?;
         let connection = Value::Object(with_defaults(connection, &plan.plan)).to_string();
+        let texts = [connection.as_bytes(), &row.sealed_credentials].concat();
         Ok(AccountEntry {
             id: row.id,
-            environment_id: row.environment_id,
-            data_key: self.data_key(row.environment_id).await?,
-            sealed: row.sealed_credentials.clone().into_boxed_slice(),
-            credential_version: row.credential_version,
-            access_version: access_version(row.credential_version, &connection, &plan.plan),
-            connection: connection.into_boxed_str(),
+            environment: self.data_key(row.environment_id).await?,
+            texts: texts.into_boxed_slice(),
+            connection_bytes: connection.len() as u32,
             sandbox: row.sandbox,
             blocked: row.blocked,
+            credential_version: row.credential_version,
+            access_version: access_version(row.version, override_version),
             plan,
         })
     }
 
     /// The plan of a stored account.
-    async fn plan_of(&self, row: &AccountRow) -> Result<Arc<PlanEntry>, Problem> {
-        let key = self
-            .plan_key(row.environment_id, &row.integration, row.override_patch.as_deref())
+    async fn plan_of(&self, row: &AccountRow) -> Result<(Arc<PlanEntry>, i64), Problem> {
+        let choice = self
+            .plan_choice(row.environment_id, &row.integration, row.override_patch.as_deref())
             .await?
             .ok_or_else(|| {
                 Problem::gateway(
@@ -120,7 +144,7 @@ impl Gateway {
                     format!("This gateway has no definition of {}, which the account belongs to.", row.integration),
                 )
             })?;
-        self.inner.plans.get(&key).map_err(|errors| {
+        let plan = self.inner.plans.get(&choice.key).map_err(|errors| {
             tracing::error!(account = %row.id, ?errors, "the overrides of an account do not fit its definition any more");
             let problem = Problem::gateway(
                 Code::Unsupported,
@@ -128,23 +152,29 @@ impl Gateway {
             )
             .with_hint("An admin has to change the account's or the environment's override.");
             with_override_errors(problem, errors)
-        })
+        })?;
+        Ok((plan, choice.override_version))
     }
 
-    /// The key of a plan; `None` when there is no such integration.
-    pub(crate) async fn plan_key(
+    /// The plan for an override; `None` when there is no such integration.
+    pub(crate) async fn plan_choice(
         &self,
         environment: EnvironmentId,
         integration: &str,
         account_patch: Option<&str>,
-    ) -> Result<Option<PlanKey>, Problem> {
+    ) -> Result<Option<PlanChoice>, Problem> {
         let Some(name) = self.inner.plans.name(integration) else { return Ok(None) };
         let row =
             self.inner.store.find_environment_override(environment, integration).await.map_err(storage_problem)?;
-        Ok(Some(PlanKey {
+        let override_version = row.as_ref().map_or(0, |row| row.version);
+        let key = PlanKey {
             integration: name,
             environment_patch: row.map(|row| row.patch).filter(|patch| patch != "{}").map(Arc::from),
             account_patch: account_patch.map(Arc::from),
-        }))
+        };
+        Ok(Some(PlanChoice { key, override_version }))
     }
 }
+
+#[cfg(test)]
+mod tests;

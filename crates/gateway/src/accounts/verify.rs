@@ -1,7 +1,7 @@
 //! Trying a connection against the vendor before it is kept.
 
 use quartermaster_engine::{Call, Failure, ListOptions};
-use quartermaster_types::{Code, Origin, Problem};
+use quartermaster_types::{AccountId, Code, Origin, Problem};
 
 use super::AccountEntry;
 use crate::Gateway;
@@ -12,7 +12,9 @@ impl Gateway {
     ///
     /// A refusal by the vendor becomes 422 `account_rejected`. Faults that say nothing about the credentials (no
     /// answer, a rate limit) keep their own code: the same account may work later.
-    pub(crate) async fn verify(&self, entry: &AccountEntry) -> Result<(), Problem> {
+    ///
+    /// Access tokens that it fetches are kept under `access_account`.
+    pub(crate) async fn verify(&self, entry: &AccountEntry, access_account: AccountId) -> Result<(), Problem> {
         let plan = &entry.plan.plan;
         let Some(verify) = &plan.verify else { return Ok(()) };
         let Some(method) = plan.method(&verify.resource, &verify.method) else {
@@ -27,7 +29,7 @@ impl Gateway {
         let connection = entry.connection()?;
         let credentials = || entry.credentials();
         let call = Call {
-            account: entry.id,
+            account: access_account,
             credential_version: entry.access_version,
             plan,
             method,

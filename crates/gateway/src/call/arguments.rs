@@ -50,32 +50,32 @@ fn joined(method: &Method, arguments: Arguments) -> Result<Map<String, Value>, P
 pub(crate) struct CursorContext {
     environment: EnvironmentId,
     account: AccountId,
-    method: String,
     /// All arguments but `limit` and `next_cursor`, canonical JSON, hashed; `None` for none.
     filters: Option<[u8; 32]>,
 }
 
 impl CursorContext {
-    fn parts(&self) -> [&[u8]; 4] {
+    fn parts<'a>(&'a self, method: &'a Method) -> [&'a [u8]; 5] {
         [
             self.environment.0.as_bytes(),
             self.account.0.as_bytes(),
-            self.method.as_bytes(),
+            method.resource.as_bytes(),
+            method.name.as_bytes(),
             self.filters.as_ref().map_or(&[], |hash| &hash[..]),
         ]
     }
 
     /// An opaque text for a position.
-    pub(crate) fn seal(&self, sealer: &CursorSealer, position: &Position) -> Result<String, Problem> {
+    pub(crate) fn seal(&self, sealer: &CursorSealer, method: &Method, position: &Position) -> Result<String, Problem> {
         let payload = serde_json::to_vec(position).map_err(|error| {
             tracing::error!(%error, "a position does not serialise");
             Problem::gateway(Code::Internal, "The cursor of the next page cannot be made.")
         })?;
-        sealer.seal(&self.parts(), &payload).map_err(crate::vault_problem)
+        sealer.seal(&self.parts(method), &payload).map_err(crate::vault_problem)
     }
 
-    fn open(&self, sealer: &CursorSealer, cursor: &str) -> Result<Position, Problem> {
-        let payload = page::open_cursor(sealer, &self.parts(), cursor)?;
+    fn open(&self, sealer: &CursorSealer, method: &Method, cursor: &str) -> Result<Position, Problem> {
+        let payload = page::open_cursor(sealer, &self.parts(method), cursor)?;
         serde_json::from_slice(&payload).map_err(|_| page::foreign_cursor())
     }
 }
@@ -101,9 +101,9 @@ pub(crate) fn list_options(
     let filters =
         (!arguments.is_empty()).then(|| crate::sha256(&[canonical(&Value::Object(arguments.clone())).as_bytes()]));
     let fields = if option("fields") { arguments.shift_remove("fields") } else { None };
-    let context = CursorContext { environment, account, method: method.full_name(), filters };
+    let context = CursorContext { environment, account, filters };
     let cursor = match &cursor {
-        Some(Value::String(text)) => Some(context.open(sealer, text)?),
+        Some(Value::String(text)) => Some(context.open(sealer, method, text)?),
         _ => None,
     };
     let fields = fields.and_then(|fields| match fields {

@@ -145,10 +145,10 @@ async fn new_credentials_are_tried_and_wrong_ones_leave_the_old() {
         ..AccountChange::default()
     };
     assert_eq!(update(&house, id, None, wrong).await.unwrap_err().code(), Code::AccountRejected);
-    house.tool(&house.admin, id, LIST, json!({"limit": 1})).await.unwrap();
-    assert_eq!(house.gateway.get_account(&house.admin, id).await.unwrap().version, 1);
-
     let tokens = house.sent().token;
+    house.tool(&house.admin, id, LIST, json!({"limit": 1})).await.unwrap();
+    assert_eq!(house.sent().token, tokens, "a trial that fails leaves the access token alone");
+    assert_eq!(house.gateway.get_account(&house.admin, id).await.unwrap().version, 1);
     let right = AccountChange {
         credentials: Some(secrets(&[
             ("client_id", house.simulator.client_id()),
@@ -157,6 +157,7 @@ async fn new_credentials_are_tried_and_wrong_ones_leave_the_old() {
         ..AccountChange::default()
     };
     assert_eq!(update(&house, id, None, right).await.unwrap().version, 2);
+    let tokens = house.sent().token;
     house.tool(&house.admin, id, LIST, json!({"limit": 1})).await.unwrap();
     assert_eq!(house.sent().token, tokens + 1, "an access token of the old credentials is not used with the new ones");
 }
