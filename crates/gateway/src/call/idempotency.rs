@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::prepare::Prepared;
 use super::{CallAnswer, CallProblem};
+use crate::limits::IDEMPOTENCY_IN_FLIGHT_MAX;
 use crate::plans::canonical;
 use crate::{Actor, Gateway, storage_problem};
 
@@ -39,7 +40,13 @@ impl Gateway {
             answer: None,
             created_at: self.inner.clock.now(),
         };
-        match self.inner.store.claim_idempotency(&row).await.map_err(storage_problem)? {
+        let mut claim = self.inner.store.claim_idempotency(&row).await.map_err(storage_problem)?;
+        if was_cut_off(prepared, &row, &claim) {
+            let released = self.inner.store.release_idempotency(row.environment_id, row.token_id, &row.key).await;
+            released.map_err(storage_problem)?;
+            claim = self.inner.store.claim_idempotency(&row).await.map_err(storage_problem)?;
+        }
+        match claim {
             Claim::New => Ok(Claimed::New(Key(Some((actor.environment_id, actor.token_id, key.clone()))))),
             Claim::Existing(existing) if existing.fingerprint != row.fingerprint => Err(Problem::caller(
                 Code::IdempotencyKeyReused,
@@ -53,7 +60,7 @@ impl Gateway {
                 Code::Conflict,
                 "A call with this Idempotency-Key is still in flight, or was cut off by a crash; nothing was sent.",
             )
-            .with_hint("Try again in a moment. If it stays like this, read the state: the change may have happened.")),
+            .with_hint("Try again in a moment, or after two minutes if the gateway was restarted. If it stays like this, read the state: the change may have happened.")),
         }
     }
 
@@ -82,6 +89,15 @@ impl Gateway {
             tracing::error!(%error, "the answer under an idempotency key could not be stored");
         }
     }
+}
+
+/// Whether the key is held by the same call, which a crash cut off, and doing it again is the same as doing it once.
+fn was_cut_off(prepared: &Prepared, row: &IdempotencyRow, claim: &Claim) -> bool {
+    let Claim::Existing(existing) = claim else { return false };
+    existing.answer.is_none()
+        && existing.fingerprint == row.fingerprint
+        && prepared.method().idempotent
+        && row.created_at.ms_since(existing.created_at) > IDEMPOTENCY_IN_FLIGHT_MAX.as_millis() as i64
 }
 
 /// Problems after which the same call may be made again under the same key.

@@ -133,7 +133,7 @@ async fn the_vendors_404_is_explained() {
 async fn a_429_comes_at_once_with_its_limits_and_a_read_may_ask_to_wait() {
     let house = House::with(Config {
         rate_limit: Some("3/2s".parse().unwrap()),
-        rate_headers: RateHeaders::RetryAfter,
+        rate_headers: RateHeaders::Trio,
         ..Config::default()
     })
     .await;
@@ -148,6 +148,8 @@ async fn a_429_comes_at_once_with_its_limits_and_a_read_may_ask_to_wait() {
     let limited = limited.expect("the fourth call is too much");
     assert_eq!(limited.problem.code(), Code::RateLimited);
     assert_eq!(limited.problem.status(), 429);
+    assert_eq!(limited.rate_limits.limit, Some(3));
+    assert_eq!(limited.rate_limits.remaining, Some(0));
     let mut patient = house.tool_request(account, LIST, json!({"limit": 1}));
     patient.wait = Some(Duration::from_secs(5));
     value(house.gateway.call(&house.admin, patient).await).unwrap();

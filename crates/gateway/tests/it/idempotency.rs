@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: a write is made once.
 
 use quartermaster_gateway::CallRequest;
+use quartermaster_gateway::limits::IDEMPOTENCY_IN_FLIGHT_MAX;
 use quartermaster_simulator::State;
 use quartermaster_store_model::IdempotencyRow;
 use quartermaster_types::{AccountId, Code};
@@ -82,6 +83,37 @@ async fn a_key_in_flight_is_a_conflict_and_a_refused_call_gives_its_key_back() {
     assert_eq!(row, quartermaster_store::Claim::New);
     let problem = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k2")).await).unwrap_err();
     assert_eq!(problem.status(), 422, "another payload comes before in flight");
+}
+
+#[tokio::test]
+async fn a_call_that_a_crash_cut_off_is_made_again_once_it_cannot_be_under_way_any_more() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let id = house.find(&agent, account, EMAIL).await;
+    // What a crash leaves: the claim without an answer. Its fingerprint is that of a real call.
+    house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k1")).await.unwrap();
+    let probe = IdempotencyRow {
+        environment_id: agent.environment_id,
+        token_id: agent.token_id,
+        key: "k1".to_owned(),
+        fingerprint: [0; 32],
+        answer: None,
+        created_at: house.clock.now(),
+    };
+    let quartermaster_store::Claim::Existing(done) = house.store.claim_idempotency(&probe).await.unwrap() else {
+        panic!("the key is taken");
+    };
+    let cut_off = IdempotencyRow { key: "k2".to_owned(), answer: None, ..done };
+    house.store.claim_idempotency(&cut_off).await.unwrap();
+
+    house.clock.advance_ms(IDEMPOTENCY_IN_FLIGHT_MAX.as_millis() as i64);
+    let problem = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k2")).await).unwrap_err();
+    assert_eq!(problem.code(), Code::Conflict, "at the limit it may still be under way");
+    house.clock.advance_ms(1);
+    let answer = house.gateway.call(&agent, request(&house, account, SUSPEND, &id, "k2")).await.unwrap();
+    assert!(!answer.replayed);
+    assert_eq!(value(Ok(answer)).unwrap()["changed"], false);
 }
 
 #[tokio::test]
