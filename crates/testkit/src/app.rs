@@ -22,9 +22,6 @@ use crate::client::Client;
 use crate::logs;
 use crate::secrets::Secrets;
 
-/// The definition that belongs to the simulator.
-const ONEPASSWORD: &str = include_str!("../../../integrations/1password/definition.yaml");
-
 type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
 /// What a [`TestApp`] is made of.
@@ -120,7 +117,10 @@ impl Builder {
             root_key: RootKey::from_bytes(&key).expect("32 bytes"),
             clock: self.clock.clone(),
             client: quartermaster_egress::Client::new(allowed),
-            definitions: vec![("1password".to_owned(), ONEPASSWORD.to_owned())],
+            definitions: quartermaster_integrations::all()
+                .into_iter()
+                .map(|integration| (integration.name.to_owned(), integration.definition.to_owned()))
+                .collect(),
             observer: self.observer,
         })
         .expect("the definitions hold");

@@ -1,6 +1,6 @@
 //! Problems: their pages, and the answers that have no route.
 
-use quartermaster_testkit::TestApp;
+use quartermaster_testkit::{TestApp, captured_logs};
 use quartermaster_types::Code;
 use serde_json::json;
 
@@ -59,5 +59,17 @@ async fn every_answer_has_a_request_id_of_ours() {
     }
     let head = app.operator.request("HEAD", "/healthz").send().await;
     assert_eq!((head.code(), head.body.len()), (200, 0));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_request_id_stands_in_the_log_and_the_query_does_not() {
+    let app = TestApp::builder().unconnected().start().await;
+    let answer = app.operator.get("/integrated-account?tenant_id=somebody-whom-nobody-should-log").await;
+    answer.expect(200);
+    let logs = captured_logs();
+    let line = logs.lines().find(|line| line.contains(answer.header("x-request-id"))).expect("the request is logged");
+    assert!(line.contains("/integrated-account") && line.contains("status=200"), "{line}");
+    assert!(!logs.contains("somebody-whom-nobody-should-log"), "the query is logged");
     app.finish().await;
 }
