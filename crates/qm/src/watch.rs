@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quartermaster_agent::{Event, Progress, Stop, StopSource};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::printable;
+use crate::failure::{Failure, printable};
 use crate::output::note;
 use crate::style::{BAD, DIM, GOOD, WARN};
 
@@ -118,34 +119,43 @@ impl Shown {
 }
 
 /// Ctrl-C stops the work where it is safe; a second one ends the program at once.
-pub(crate) fn stop_on_interrupt() -> Stop {
+pub(crate) fn stop_on_interrupt() -> Result<Stop, Failure> {
+    let mut interrupts = Interrupts::listen()?;
     let (source, stop) = StopSource::new();
     tokio::spawn(async move {
-        if interrupted().await {
-            note(&format!("{WARN}interrupted:{WARN:#} calls in flight come to their end; once more ends at once"));
-            source.stop();
-            if interrupted().await {
-                end_at_once();
-            }
-        }
+        interrupts.next().await;
+        note(&format!("{WARN}interrupted:{WARN:#} calls in flight come to their end; once more ends at once"));
+        source.stop();
+        interrupts.next().await;
+        end_at_once();
     });
-    stop
+    Ok(stop)
 }
 
-/// SIGINT or SIGTERM came; false when they cannot be listened to.
-pub(crate) async fn interrupted() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return false;
-    };
-    tokio::select! {
-        received = interrupt.recv() => received.is_some(),
-        received = terminate.recv() => received.is_some(),
+/// SIGINT and SIGTERM, listened to from the moment that this is made: before anybody is told that the program is ready.
+pub(crate) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    /// Begins to listen; from now on the signals do not end the program by themselves.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(Failure::io("listening to signals"));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Resolves when one of them comes.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
+/// Ends the program without waiting for anything.
 #[expect(clippy::exit, reason = "the user asked twice")]
-fn end_at_once() -> ! {
+pub(crate) fn end_at_once() -> ! {
     std::process::exit(i32::from(crate::exit::Exit::Interrupted as u8))
 }

@@ -8,7 +8,7 @@ mod story;
 use crate::arguments::DemoArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::watch::interrupted;
+use crate::watch::Interrupts;
 
 use self::screen::Screen;
 use self::stage::Stage;
@@ -20,11 +20,12 @@ pub(crate) fn definitions() -> Vec<(String, String)> {
 
 pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     let script = script::find(arguments.integration.as_deref())?;
+    let mut interrupts = Interrupts::listen()?;
     let screen = Screen::new();
     let stage = Stage::start(&script, &screen).await?;
     let told = tokio::select! {
         told = story::tell(&script, &stage, &screen) => told,
-        true = interrupted() => {
+        () = interrupts.next() => {
             stage.stop().await;
             return Ok(Exit::Interrupted);
         }
@@ -36,7 +37,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     if !arguments.exit {
         screen.line("");
         screen.line(&format!("Serving on {} until you press Ctrl-C.", stage.url()));
-        interrupted().await;
+        interrupts.next().await;
     }
     stage.stop().await;
     Ok(Exit::Ok)

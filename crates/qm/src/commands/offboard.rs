@@ -15,7 +15,7 @@ pub(crate) async fn run(arguments: &OffboardArguments) -> Result<Exit, Failure> 
     let watch = Watch::new();
     let progress = watch.progress();
     let patience = Patience::new(arguments.patience.max_wait, progress.clone());
-    let stop = stop_on_interrupt();
+    let stop = stop_on_interrupt()?;
     let work = async {
         let session = connect::session(&arguments.gateway, &arguments.account, patience, progress, stop).await?;
         Ok::<_, Failure>(offboard::run(&session, &arguments.email, arguments.dry_run).await?)

@@ -14,13 +14,14 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::output;
-use crate::watch::interrupted;
+use crate::watch::{Interrupts, end_at_once};
 
 pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     start_log(&arguments.log.log, arguments.log.log_format)?;
     let allowed = arguments.allow_upstream.iter().map(String::as_str).filter(|value| !value.is_empty());
     let allowed = AllowedUpstreams::parse(allowed).map_err(Failure::usage)?;
     let folder = Folder::open(&arguments.data.data_dir, arguments.data.root_key_file.as_deref())?;
+    let mut interrupts = Interrupts::listen()?;
     let root_key = folder.root_key()?;
     let listener = TcpListener::bind(arguments.listen).await;
     let listener = listener.map_err(Failure::io(format!("listening on {}", arguments.listen)))?;
@@ -36,25 +37,19 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     let gateway = gateway.map_err(Failure::failed)?;
     output::data(&format!("listening on http://{address}\n"))?;
     tracing::info!(%address, data_dir = %arguments.data.data_dir.display(), "serving");
-    let shutdown = quartermaster_api::serve(gateway.clone(), listener, async {
-        if !interrupted().await {
-            std::future::pending::<()>().await;
-        }
+    let shutdown = quartermaster_api::serve(gateway.clone(), listener, async move {
+        interrupts.next().await;
         tracing::info!("stopping: calls in flight come to their end");
-        tokio::spawn(end_on_second_signal());
+        tokio::spawn(async move {
+            interrupts.next().await;
+            end_at_once();
+        });
     });
     let shutdown = shutdown.await;
     gateway.shutdown().await;
     drop(folder);
     tracing::info!(unfinished = shutdown.unfinished, "stopped");
     Ok(if shutdown.unfinished == 0 { Exit::Ok } else { Exit::Failed })
-}
-
-#[expect(clippy::exit, reason = "the operator asked twice")]
-async fn end_on_second_signal() {
-    if interrupted().await {
-        std::process::exit(i32::from(Exit::Interrupted as u8));
-    }
 }
 
 /// Starts the log on standard error.

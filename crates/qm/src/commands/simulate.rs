@@ -6,9 +6,10 @@ use crate::arguments::SimulateArguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use crate::watch::interrupted;
+use crate::watch::Interrupts;
 
 pub(crate) async fn run(arguments: &SimulateArguments) -> Result<Exit, Failure> {
+    let mut interrupts = Interrupts::listen()?;
     // One simulator so far; the argument's parser has refused all other names.
     let config = Config {
         listen: arguments.listen,
@@ -37,7 +38,7 @@ pub(crate) async fn run(arguments: &SimulateArguments) -> Result<Exit, Failure> 
         running.account_id()
     ))?;
     tokio::select! {
-        _ = interrupted() => {}
+        () = interrupts.next() => {}
         () = running.stopped() => {}
     }
     Ok(Exit::Ok)
