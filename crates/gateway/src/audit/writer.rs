@@ -4,12 +4,13 @@
 //! write does: its answer goes out when the record is committed. While the store refuses records, writes are refused
 //! before anything is sent, reads go on, and their records are kept in memory up to a limit.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quartermaster_store::Store;
 use quartermaster_store_model::{AuditRow, StoreError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::limits::{AUDIT_BATCH_MAX, AUDIT_GATHER, AUDIT_HELD_MAX, AUDIT_QUEUE_MAX, AUDIT_RETRY_EVERY};
@@ -54,6 +55,8 @@ pub(crate) struct AuditLog {
 
 struct State {
     healthy: AtomicBool,
+    /// Ends the writer's gathering: somebody waits for a record, or the queue fills.
+    urgent: Notify,
     metrics: Arc<Metrics>,
 }
 
@@ -63,7 +66,7 @@ impl AuditLog {
         let (queue, incoming) = mpsc::channel(AUDIT_QUEUE_MAX);
         let (close, closing) = oneshot::channel();
         let (done, closed) = oneshot::channel();
-        let state = Arc::new(State { healthy: AtomicBool::new(true), metrics });
+        let state = Arc::new(State { healthy: AtomicBool::new(true), urgent: Notify::new(), metrics });
         let writer = Writer { sink, state: Arc::clone(&state), held: Vec::new(), waiting: Vec::new() };
         tokio::spawn(async move {
             writer.run(incoming, closing).await;
@@ -107,10 +110,17 @@ impl AuditLog {
     async fn send(&self, entry: Entry) {
         let metrics = &self.state.metrics;
         metrics.audit_queue_depth.inc();
+        let waits_for_it = entry.committed.is_some();
+        if self.queue.capacity() <= AUDIT_QUEUE_MAX / 2 {
+            self.state.urgent.notify_one();
+        }
         if self.queue.send(entry).await.is_err() {
             metrics.audit_queue_depth.dec();
             metrics.audit_lost.inc();
             tracing::error!("an audit record came after the writer had stopped");
+        }
+        if waits_for_it {
+            self.state.urgent.notify_one();
         }
     }
 
@@ -137,7 +147,6 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut incoming: mpsc::Receiver<Entry>, closing: oneshot::Receiver<()>) {
-        let mut batch = Vec::with_capacity(AUDIT_BATCH_MAX);
         let mut closing = std::pin::pin!(closing);
         let mut retry_at: Option<Instant> = None;
         let mut open = true;
@@ -145,15 +154,28 @@ impl Writer {
             let retry = tokio::time::sleep_until(retry_at.unwrap_or_else(Instant::now));
             tokio::select! {
                 biased;
-                count = incoming.recv_many(&mut batch, AUDIT_BATCH_MAX) => if count == 0 { break },
+                first = incoming.recv() => match first {
+                    None => break,
+                    Some(first) => {
+                        let hurry = !open || first.committed.is_some();
+                        self.take(first);
+                        if !hurry {
+                            self.gather(&mut closing, &mut open).await;
+                        }
+                        if !open {
+                            incoming.close();
+                        }
+                    }
+                },
                 () = retry, if retry_at.is_some() => {}
                 _ = &mut closing, if open => {
                     open = false;
                     incoming.close();
                 }
             }
-            self.gather(&mut incoming, &mut batch).await;
-            self.take(&mut batch);
+            while let Ok(entry) = incoming.try_recv() {
+                self.take(entry);
+            }
             let refused_earlier = retry_at.is_some_and(|at| at > Instant::now());
             if refused_earlier && self.waiting.is_empty() {
                 self.shed();
@@ -168,25 +190,19 @@ impl Writer {
         }
     }
 
-    /// Waits a little for more records, unless somebody waits for the ones that are there.
-    async fn gather(&self, incoming: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>) {
-        let until = Instant::now() + AUDIT_GATHER;
-        while !batch.is_empty() && batch.len() < AUDIT_BATCH_MAX && batch.iter().all(|entry| entry.committed.is_none())
-        {
-            let room = AUDIT_BATCH_MAX - batch.len();
-            match tokio::time::timeout_at(until, incoming.recv_many(batch, room)).await {
-                Ok(count) if count > 0 => {}
-                _ => return,
-            }
+    /// Lets more records come. The queue is not looked at meanwhile, so that a record costs its sender no wake-up.
+    async fn gather(&self, closing: &mut Pin<&mut oneshot::Receiver<()>>, open: &mut bool) {
+        tokio::select! {
+            () = tokio::time::sleep(AUDIT_GATHER) => {}
+            () = self.state.urgent.notified() => {}
+            _ = closing.as_mut(), if *open => *open = false,
         }
     }
 
-    fn take(&mut self, batch: &mut Vec<Entry>) {
-        self.state.metrics.audit_queue_depth.dec_by(batch.len() as i64);
-        for entry in batch.drain(..) {
-            self.held.push(entry.row);
-            self.waiting.extend(entry.committed);
-        }
+    fn take(&mut self, entry: Entry) {
+        self.state.metrics.audit_queue_depth.dec();
+        self.held.push(entry.row);
+        self.waiting.extend(entry.committed);
     }
 
     /// Writes what is held, oldest first. On failure everything stays held and whoever waits is told.

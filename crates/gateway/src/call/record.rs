@@ -219,14 +219,21 @@ fn outcome_of(problem: &Problem, upstream_calls: u32) -> Outcome {
     if upstream_calls == 0 && problem.body().origin != Origin::Upstream { Outcome::Refused } else { Outcome::Failed }
 }
 
-/// Short texts, numbers and well-formed ids hold no secret; for the others the credentials are opened and compared.
+/// Short texts, numbers, listed values and well-formed ids hold no secret; for the others the credentials are opened and compared.
 fn could_hold_a_secret(method: &Method, name: &str, value: &Value) -> bool {
     const SECRET_MIN_BYTES: usize = 6;
     match value {
-        Value::String(text) => text.len() >= SECRET_MIN_BYTES && !(name == "id" && method.takes_id),
+        Value::String(text) => {
+            text.len() >= SECRET_MIN_BYTES && !(name == "id" && method.takes_id) && !is_one_of_a_list(method, name)
+        }
         Value::Array(_) | Value::Object(_) => true,
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
+}
+
+/// Whether the definition lists the values that the argument may have.
+fn is_one_of_a_list(method: &Method, name: &str) -> bool {
+    method.arguments.iter().any(|argument| argument.name == name && argument.schema.get("enum").is_some())
 }
 
 /// A record's state as JSON text; one that is too long is only named.

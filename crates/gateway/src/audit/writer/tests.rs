@@ -79,6 +79,7 @@ async fn reads_are_gathered_and_a_write_is_committed_without_waiting() {
     }
     tokio::time::sleep(AUDIT_GATHER * 2).await;
     assert_eq!(*sink.batches.lock().unwrap(), [5]);
+    assert_eq!(metrics.audit_queue_depth.get(), 0);
     log.record(row()).await;
     log.commit(row()).await.unwrap();
     assert_eq!(sink.rows(), 7, "what waits goes along with what is committed");
