@@ -37,7 +37,7 @@ impl Client {
     pub async fn send(&self, request: Request, limits: Limits) -> Result<Response, EgressError> {
         let url = request.url;
         let origin = Origin::of(&url)?;
-        let prepared = self.prepare(origin, &url, request.method, request.headers, request.body);
+        let prepared = prepare(&url, request.method, request.headers, request.body);
         let sent = AtomicBool::new(false);
         let exchange = self.exchange(origin, prepared, limits, &sent);
         match tokio::time::timeout(limits.total, exchange).await {
@@ -48,34 +48,6 @@ impl Client {
                 sent: sent.load(Ordering::Relaxed),
             }),
         }
-    }
-
-    /// The request as it goes over the wire, but for the `host` header.
-    fn prepare(
-        &self,
-        origin: Origin<'_>,
-        url: &http::Uri,
-        method: http::Method,
-        mut headers: http::HeaderMap,
-        body: Bytes,
-    ) -> http::Request<Body> {
-        // These are the client's own business; a wrong one would let one request pose as two.
-        for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, ACCEPT_ENCODING] {
-            if headers.contains_key(&name) {
-                headers.remove(&name);
-            }
-        }
-        headers.entry(USER_AGENT).or_insert(DEFAULT_USER_AGENT);
-        // On the same machine or in the same network, compressing costs more than it saves.
-        if !self.connector.allowed.contains(origin.host, origin.port) {
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        let mut prepared = http::Request::new(Body::new(body));
-        let path = url.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
-        *prepared.uri_mut() = http::Uri::from(path);
-        *prepared.method_mut() = method;
-        *prepared.headers_mut() = headers;
-        prepared
     }
 
     async fn exchange(
@@ -112,8 +84,11 @@ impl Client {
             let is_new = pooled.is_none();
             let mut connection = match pooled {
                 Some(connection) => connection,
-                None => Connection::new(self.connector.connect(origin).await?, origin).await?,
+                None => self.connector.connect(origin).await?,
             };
+            if connection.is_far {
+                request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            }
             request.headers_mut().insert(HOST, connection.host.clone());
             sent.store(true, Ordering::Relaxed);
             match connection.send(request).await {
@@ -131,6 +106,23 @@ impl Client {
             }
         }
     }
+}
+
+/// The request as it goes over the wire, but for what depends on the connection.
+fn prepare(url: &http::Uri, method: http::Method, mut headers: http::HeaderMap, body: Bytes) -> http::Request<Body> {
+    // These are the client's own business; a wrong one would let one request pose as two.
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, ACCEPT_ENCODING] {
+        if headers.contains_key(&name) {
+            headers.remove(&name);
+        }
+    }
+    headers.entry(USER_AGENT).or_insert(DEFAULT_USER_AGENT);
+    let mut prepared = http::Request::new(Body::new(body));
+    let path = url.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
+    *prepared.uri_mut() = http::Uri::from(path);
+    *prepared.method_mut() = method;
+    *prepared.headers_mut() = headers;
+    prepared
 }
 
 impl std::fmt::Debug for Client {

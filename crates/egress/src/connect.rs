@@ -22,7 +22,7 @@ const ADDRESSES_MAX: usize = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection's byte stream, with TLS or without.
-pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Opens connections.
 pub(crate) struct Connector {
@@ -37,7 +37,12 @@ impl Connector {
     }
 
     /// A new connection to the origin.
-    pub(crate) async fn connect(&self, origin: Origin<'_>) -> Result<Stream, EgressError> {
+    pub(crate) async fn connect(&self, origin: Origin<'_>) -> Result<Connection, EgressError> {
+        let is_far = !self.allowed.contains(origin.host, origin.port);
+        Connection::new(self.stream(origin).await?, origin, is_far).await
+    }
+
+    async fn stream(&self, origin: Origin<'_>) -> Result<Stream, EgressError> {
         let addresses = self.addresses(origin).await?;
         let tcp = connect_any(origin, &addresses).await?;
         // Requests are written in one piece; waiting for more would only add latency.
@@ -155,6 +160,9 @@ pub(crate) struct Connection {
     driver: Option<Pin<Box<hyper::client::conn::http1::Connection<Stream, Body>>>>,
     /// The `host` header of every request here.
     pub(crate) host: http::HeaderValue,
+    /// Whether compressed answers are worth asking for: on the same machine or in the same network they cost more than
+    /// they save.
+    pub(crate) is_far: bool,
 }
 
 /// The body of a request: whole.
@@ -172,12 +180,12 @@ pub(crate) enum SendError {
 }
 
 impl Connection {
-    pub(crate) async fn new(stream: Stream, origin: Origin<'_>) -> Result<Self, EgressError> {
+    async fn new(stream: Stream, origin: Origin<'_>, is_far: bool) -> Result<Self, EgressError> {
         let host = http::HeaderValue::from_str(origin.authority).map_err(|_| EgressError::BadUrl)?;
         let (sender, driver) = hyper::client::conn::http1::handshake(stream)
             .await
             .map_err(|error| connect_failed(origin, &error.to_string()))?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)), host })
+        Ok(Self { sender, driver: Some(Box::pin(driver)), host, is_far })
     }
 
     /// Lets the connection do what it can now; forgets it when it has ended.
@@ -193,6 +201,12 @@ impl Connection {
     pub(crate) fn is_usable(&mut self) -> bool {
         self.drive(&mut Context::from_waker(std::task::Waker::noop()));
         self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// As [`Self::is_usable`] right after an answer was read to its end, when most connections are ready as they are. A
+    /// close that is not noticed now is noticed when the connection is taken again.
+    pub(crate) fn is_usable_after_answer(&mut self) -> bool {
+        (self.driver.is_some() && self.sender.is_ready()) || self.is_usable()
     }
 
     /// Sends a request; the answer's body is read with [`Self::run`].

@@ -75,7 +75,7 @@ impl Pool {
 
     /// Keeps a connection whose answer was read to the end, if it can be used again and there is room.
     pub(crate) fn put(&self, origin: Origin<'_>, mut connection: Connection) {
-        if !connection.is_usable() {
+        if !connection.is_usable_after_answer() {
             return;
         }
         let idle = Idle { connection, since: Instant::now() };
@@ -155,10 +155,9 @@ mod tests {
         async fn put(&self, pool: &Pool, name: usize) {
             let url = self.url(name);
             let origin = Origin::of(&url).unwrap();
-            let stream = self.connector.connect(origin).await.unwrap();
+            let mut connection = self.connector.connect(origin).await.unwrap();
             let (peer, _) = self.listener.accept().await.unwrap();
             self.accepted.lock().unwrap().push(peer);
-            let mut connection = Connection::new(stream, origin).await.unwrap();
             assert!(connection.is_usable());
             pool.put(origin, connection);
         }
