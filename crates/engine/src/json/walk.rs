@@ -55,8 +55,9 @@ pub(super) struct Walker<'a, 'p> {
     interests: Vec<Interest<'p>>,
     found: Vec<Option<Range<u32>>>,
     pub(super) list: ListState,
-    /// Where the id stands in an item, when ids are wanted; the inner `None` finds nothing.
-    id: Option<Option<Interest<'p>>>,
+    /// Where the id stands in an item; `None` when it cannot be found.
+    id: Option<Interest<'p>>,
+    wants_ids: bool,
 }
 
 impl<'a, 'p> Walker<'a, 'p> {
@@ -67,6 +68,7 @@ impl<'a, 'p> Walker<'a, 'p> {
             found: Vec::new(),
             list: ListState::default(),
             id: None,
+            wants_ids: false,
         })
     }
 
@@ -79,7 +81,8 @@ impl<'a, 'p> Walker<'a, 'p> {
     /// The array of items, and where the id stands in each.
     pub(super) fn look_for_items(&mut self, items: &'p str, id: Option<&'p str>, with_ranges: bool) {
         self.interests.extend(Interest::new(Target::Items, items));
-        self.id = id.map(|pointer| Interest::new(Target::Id, pointer));
+        self.id = id.and_then(|pointer| Interest::new(Target::Id, pointer));
+        self.wants_ids = id.is_some();
         self.list.with_ranges = with_ranges;
     }
 
@@ -226,9 +229,9 @@ impl<'a, 'p> Walker<'a, 'p> {
             }
             walker.scanner.next_token();
             let item_start = walker.scanner.at;
-            if let Some(interest) = id {
+            if walker.wants_ids {
                 walker.list.begin_id();
-                walker.interests.extend(interest);
+                walker.interests.extend(id);
             }
             walker.inside(inner, depth)?;
             last_end = walker.scanner.at;

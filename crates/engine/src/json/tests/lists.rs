@@ -102,3 +102,10 @@ fn of_two_lists_with_one_name_the_last_counts() {
     assert_eq!(scan.item_ranges.len(), 1);
     assert_eq!(scan.ids.iter().map(|id| id.text(page).unwrap()).collect::<Vec<_>>(), ["D"]);
 }
+
+#[test]
+fn an_id_pointer_that_is_none_finds_no_ids() {
+    let page = br#"[{"id":"A"},{"id":"B"}]"#;
+    let scan = scan_list(page, &query("", Some("no_pointer"), &[])).unwrap();
+    assert_eq!(scan.ids, [IdText::default(); 2]);
+}
