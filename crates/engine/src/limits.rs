@@ -26,8 +26,8 @@ pub const TOKEN_BODY_MAX_BYTES: usize = 64 * 1024;
 /// Longest access token.
 pub const TOKEN_MAX_BYTES: usize = 16 * 1024;
 
-/// Access tokens kept in this process; the least used go first.
-pub const TOKENS_MAX: u64 = 200_000;
+/// Access tokens kept in this process; those nearest to their end go first.
+pub const TOKENS_MAX: usize = 200_000;
 
 /// An access token is renewed this long before it expires, or a tenth of its lifetime before, whichever is less.
 pub const TOKEN_RENEW_BEFORE_SECONDS: u64 = 60;

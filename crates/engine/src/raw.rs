@@ -22,7 +22,7 @@ pub(crate) async fn call(run: &mut Run<'_>, request: RawRequest) -> Result<RawAn
     Ok(RawAnswer {
         status: response.status.as_u16(),
         content_type,
-        body: response.body,
+        body: run.without_credential(response.body),
         rate_limits: std::mem::take(&mut run.limits),
     })
 }

@@ -115,6 +115,15 @@ impl<'a> Run<'a> {
         scrubber
     }
 
+    /// The body without the credential that was sent, for paths that repeat what they got. Copied only when it is there.
+    pub(crate) fn without_credential(&mut self, body: Bytes) -> Bytes {
+        let secret = self.sent.as_ref().and_then(Credential::secret_text).unwrap_or_default();
+        if secret.is_empty() || memchr::memmem::find(&body, secret.as_bytes()).is_none() {
+            return body;
+        }
+        Bytes::from(self.scrubber().scrub(&String::from_utf8_lossy(&body)))
+    }
+
     /// Sends a request with the account's authentication and gives the answer, whatever its status, except that a rate
     /// limit is a problem already. See [`Engine::execute`] for the two cases in which a request is sent again.
     pub(crate) async fn send(&mut self, draft: &Draft, purpose: Purpose<'_>) -> Result<Response, Problem> {

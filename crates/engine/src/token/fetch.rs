@@ -11,7 +11,7 @@ use quartermaster_types::{Code, Problem};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Token;
+use super::kept::Token;
 use crate::auth::render;
 use crate::errors;
 use crate::limits::{TOKEN_BODY_MAX_BYTES, TOKEN_MAX_BYTES};
@@ -75,12 +75,11 @@ fn accept(
     if text.is_empty() || text.len() > TOKEN_MAX_BYTES {
         return unusable("a token that is empty or too long");
     }
-    let Ok(mut header) = HeaderValue::try_from(format!("Bearer {text}")) else {
+    if HeaderValue::try_from(text).is_err() {
         return unusable("a token that a header cannot carry");
-    };
-    header.set_sensitive(true);
+    }
     let lifetime = expires_in.and_then(seconds).unwrap_or(client.lifetime_seconds);
-    Ok(Token::new(header, run.call.credential_version, lifetime, run.engine.inner.clock.now()))
+    Ok(Token::new(text.to_owned(), run.call.credential_version, lifetime, run.engine.inner.clock.now()))
 }
 
 /// `expires_in` as vendors write it: a number, or a text that holds one. Negative ones count as absent.

@@ -48,6 +48,20 @@ async fn a_raw_call_carries_authentication_and_only_the_passed_headers() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_repeats_the_credential_does_not_show_it() {
+    let upstream =
+        Upstream::start(|_, seen| Reply::json(200, &format!(r#"{{"you":"{:?}"}}"#, seen.header("authorization"))))
+            .await;
+    let mut plan = plan(&upstream.base_url());
+    plan.auth = Auth::Bearer { token: template("{{ credentials.api_key }}") };
+    let world = World::new(plan, upstream.address);
+    let answer = world.raw(request(Method::GET, "/echo")).await.unwrap();
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    world.assert_no_secret(&text);
+    assert!(text.contains("Bearer [secret]"), "{text}");
+}
+
+#[tokio::test]
 async fn a_rate_limit_is_an_answer_with_its_limits() {
     let (world, upstream) = world(Reply::json(429, "{}").with("retry-after", "4")).await;
     let answer = world.raw(request(Method::GET, "/x")).await.unwrap();
