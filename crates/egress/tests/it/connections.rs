@@ -121,6 +121,8 @@ async fn tls_with_someone_who_speaks_none_fails_before_anything_is_sent() {
     request.headers.insert("authorization", "Bearer hunter2hunter2".parse().unwrap());
     let error = client.send(request, limits()).await.unwrap_err();
     assert!(matches!(error, EgressError::Connect { .. }), "{error}");
+    // A TLS handshake began (record type 22), and nothing of the request was in the clear.
+    assert_eq!(seen.lock().unwrap().first(), Some(&22));
     assert!(!seen.lock().unwrap().windows(7).any(|window| window == b"hunter2"));
 }
 
