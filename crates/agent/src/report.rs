@@ -232,7 +232,7 @@ impl Report {
             (counts.other_state, "in another state"),
             (counts.ambiguous, "ambiguous"),
             (counts.duplicated, "on several lines"),
-            (counts.bad_lines, "bad lines"),
+            (counts.bad_lines, if counts.bad_lines == 1 { "bad line" } else { "bad lines" }),
         ] {
             if count > 0 {
                 text.push_str(&format!(", {count} {words}"));

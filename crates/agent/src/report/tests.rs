@@ -81,7 +81,7 @@ fn the_forms_are_stable() {
 #[test]
 fn the_summary_says_everything_that_matters() {
     let mut report = report();
-    insta::assert_snapshot!(report.summary(), @"6 people in the list, 1200 in Vendor: 2 active, 1 suspended, 1 unknown, 1 in another state, 1 ambiguous, 1 on several lines, 1 bad lines. 1 suspended by this run, 1 failed. Rate limits were waited out 2 times, 14 s in all.");
+    insta::assert_snapshot!(report.summary(), @"6 people in the list, 1200 in Vendor: 2 active, 1 suspended, 1 unknown, 1 in another state, 1 ambiguous, 1 on several lines, 1 bad line. 1 suspended by this run, 1 failed. Rate limits were waited out 2 times, 14 s in all.");
     report.stopped = Some(StopReason::Interrupted);
     assert!(report.summary().ends_with("Stopped before the end: interrupted."));
 }

@@ -8,13 +8,24 @@ use clap::{Args, ValueEnum};
 use super::{AccountArguments, GatewayArguments, OutputArguments, duration, switch};
 use crate::exit;
 
+/// What `qm offboard` does, with examples.
+const OFFBOARD: &str = "Finds the person by exact e-mail address, reads the state, suspends, reads back, and prints a summary\n\
+for the ticket. Somebody who is suspended already is a success. Nobody, or more than one person, with\n\
+that address is an error, and nothing is changed.\n\n\
+Examples:\n  qm offboard a.miller@company.com --dry-run\n  qm offboard a.miller@company.com --output json";
+
+/// What `qm audit` does, with examples.
+const AUDIT: &str = "Reads the whole directory once and says who of the list is active, suspended or unknown, who stands in\n\
+the list more than once, and which lines are bad. With --suspend, those who are active are suspended.\n\
+An interrupted run goes on where it stopped when the same command is given again: nobody is suspended\n\
+twice.\n\n\
+Examples:\n  qm audit leavers.csv\n  qm audit leavers.csv --suspend --report report.html\n  \
+                        qm audit leavers.csv --output html > report.html\n  \
+                        grep -v contractor all.csv | qm audit - --column 3 --output json";
+
 /// `qm offboard`.
 #[derive(Args, Debug)]
-#[command(after_help = "Finds the person by exact e-mail address, reads the state, suspends, reads back, and prints a summary\n\
-                        for the ticket. Somebody who is suspended already is a success. Nobody, or more than one person, with\n\
-                        that address is an error, and nothing is changed.\n\n\
-                        Examples:\n  qm offboard a.miller@company.com --dry-run\n  qm offboard a.miller@company.com --output json",
-          after_long_help = exit::TABLE)]
+#[command(after_help = OFFBOARD, after_long_help = format!("{OFFBOARD}\n\n{}", exit::TABLE))]
 pub(crate) struct OffboardArguments {
     /// The person's e-mail address
     pub(crate) email: String,
@@ -41,14 +52,7 @@ pub(crate) struct PatienceArguments {
 
 /// `qm audit`.
 #[derive(Args, Debug)]
-#[command(after_help = "Reads the whole directory once and says who of the list is active, suspended or unknown, who stands in\n\
-                        the list more than once, and which lines are bad. With --suspend, those who are active are suspended.\n\
-                        An interrupted run goes on where it stopped when the same command is given again: nobody is suspended\n\
-                        twice.\n\n\
-                        Examples:\n  qm audit leavers.csv\n  qm audit leavers.csv --suspend --report report.html\n  \
-                        qm audit leavers.csv --output html > report.html\n  \
-                        grep -v contractor all.csv | qm audit - --column 3 --output json",
-          after_long_help = exit::TABLE)]
+#[command(after_help = AUDIT, after_long_help = format!("{AUDIT}\n\n{}", exit::TABLE))]
 pub(crate) struct AuditArguments {
     /// The list: CSV with any of , ; tab | between columns, a header or none; `-` for standard input
     pub(crate) file: PathBuf,

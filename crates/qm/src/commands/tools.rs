@@ -66,7 +66,8 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn first_sentence(description: &str) -> String {
+/// The first sentence of a description, cut to a table's width.
+pub(crate) fn first_sentence(description: &str) -> String {
     let sentence = description.split_inclusive(". ").next().unwrap_or_default().trim();
     if sentence.chars().count() <= DESCRIPTION_MAX_CHARS {
         return sentence.to_owned();

@@ -13,7 +13,10 @@ use crate::output::data;
 use crate::style::{BAD, CALL, DIM, GOOD, STRONG, WARN};
 
 /// A pause in which a person can read; scripts do not need it.
-const BEAT: Duration = Duration::from_millis(350);
+const BEAT: Duration = Duration::from_millis(110);
+
+/// Where long lines are broken.
+const WRAP_AT: usize = 100;
 
 /// Letters of an id that a line shows.
 const ID_SHOWN: usize = 6;
@@ -66,6 +69,16 @@ impl Screen {
     /// A command or request of ours.
     pub(super) fn asks(&self, text: &str) {
         self.line(&format!("   {CALL}${CALL:#} {STRONG}{text}{STRONG:#}"));
+    }
+
+    /// A text of long lines, indented and wrapped.
+    pub(super) fn text(&self, text: &str) {
+        for line in text.trim_end().lines() {
+            for (number, part) in wrap(line).into_iter().enumerate() {
+                let indent = if number == 0 { "     " } else { "            " };
+                self.line(&format!("{indent}{part}"));
+            }
+        }
     }
 
     /// Several lines, indented.
@@ -133,6 +146,21 @@ impl Screen {
     }
 }
 
+/// Breaks a line between words. Lengths count colours too, which only makes a coloured line break a little earlier.
+fn wrap(line: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for word in line.split_inclusive(' ') {
+        let full = parts.last().is_some_and(|part| part.chars().count() + word.trim_end().chars().count() > WRAP_AT);
+        if full {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push_str(word);
+        }
+    }
+    parts.into_iter().map(|part| part.trim_end().to_owned()).collect()
+}
+
 /// A path with its ids cut short: `/v1/accounts/ABCDEF…/users/GHIJKL…:suspend?limit=5`.
 fn shorten(path: &str) -> String {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
@@ -160,6 +188,15 @@ fn shorten(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_break_between_words() {
+        let line = "word ".repeat(50);
+        let parts = wrap(line.trim_end());
+        assert!(parts.len() > 1 && parts.iter().all(|part| part.len() <= WRAP_AT));
+        assert_eq!(parts.join(" "), line.trim_end());
+        assert_eq!(wrap("   indented"), ["   indented"]);
+    }
 
     #[test]
     fn ids_are_cut_and_verbs_stay() {

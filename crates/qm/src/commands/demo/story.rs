@@ -14,6 +14,7 @@ use super::screen::Screen;
 use super::script::{Scene, Script, fill};
 use super::stage::Stage;
 use crate::commands::offboard::ticket;
+use crate::commands::tools::first_sentence;
 use crate::failure::Failure;
 use crate::style::{DIM, STRONG};
 
@@ -110,7 +111,7 @@ impl Teller<'_> {
         let tools = self.stage.client.tools(session.account.id, &ToolsQuery::default()).await?.value;
         for tool in tools.get("result").and_then(Value::as_array).into_iter().flatten() {
             let text = |pointer: &str| tool.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let first = text("/description").split_inclusive(". ").next().unwrap_or_default().trim_end();
+            let first = first_sentence(text("/description"));
             self.screen.line(&format!("     {STRONG}{:<34}{STRONG:#} {DIM}{first}{DIM:#}", text("/name")));
         }
         Ok(())
@@ -134,7 +135,7 @@ impl Teller<'_> {
         let before = self.screen.exchanges();
         let refusal = self.refusal(session, tool, id).await?;
         self.screen.refused("refused");
-        self.screen.block(&refusal.render());
+        self.screen.text(&refusal.render());
         let sent = self.screen.exchanges() - before;
         if sent > 0 {
             return Err(Failure::failed(format!("{sent} calls were made for an id that nobody has read")));
@@ -149,7 +150,7 @@ impl Teller<'_> {
         let tool = &session.lifecycle.get_tool;
         self.screen.asks(&format!("POST …/tools/{tool}/call {{\"arguments\":{{\"id\":\"{}\"}}}}", hidden.id));
         let refusal = self.refusal(session, tool, &hidden.id).await?;
-        self.screen.block(&refusal.render());
+        self.screen.text(&refusal.render());
         Ok(())
     }
 
