@@ -87,9 +87,17 @@ pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
     serde_saphyr::to_string(&value).map_err(|error| Failure::failed(error.to_string()))
 }
 
-/// Writes to standard output. A reader that has gone away ends the program quietly: it has seen what it wanted.
+/// Writes data to standard output as it is. A reader that has gone away ends the program quietly: it has seen what it wanted.
 pub(crate) fn data(text: &str) -> Result<(), Failure> {
-    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    write(&mut io::stdout().lock(), text)
+}
+
+/// Writes a text for people to standard output; its colours stay away where they would not be seen.
+pub(crate) fn styled(text: &str) -> Result<(), Failure> {
+    write(&mut anstream::AutoStream::auto(io::stdout().lock()), text)
+}
+
+fn write(stdout: &mut impl Write, text: &str) -> Result<(), Failure> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::failed(format!("standard output cannot be written: {error}")))

@@ -47,7 +47,10 @@ pub(crate) async fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     watch.finish();
     let (report, journal) = done?;
     let (printed, written) = (render(&report, arguments.output), write(&report, &targets));
-    output::data(&printed?)?;
+    match arguments.output {
+        ReportFormat::Table => output::styled(&printed?)?,
+        _ => output::data(&printed?)?,
+    }
     written?;
     Ok(conclude(&report, journal.as_deref(), arguments.output))
 }
@@ -141,7 +144,9 @@ fn targets(arguments: &AuditArguments) -> Result<Vec<(PathBuf, ReportFormat)>, F
 
 fn write(report: &Report, targets: &[(PathBuf, ReportFormat)]) -> Result<(), Failure> {
     for (path, format) in targets {
-        let text = anstream::adapter::strip_str(&render(report, *format)?).to_string();
+        let text = render(report, *format)?;
+        // Colours are for terminals; only the form for people has any.
+        let text = if *format == ReportFormat::Table { anstream::adapter::strip_str(&text).to_string() } else { text };
         std::fs::write(path, text).map_err(Failure::io(format!("writing {}", path.display())))?;
         output::note(&format!("report written to {}", path.display()));
     }

@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: &OffboardArguments) -> Result<Exit, Failure> 
     watch.finish();
     let done = done?;
     match arguments.output.output {
-        Format::Table => output::data(&ticket(&done))?,
+        Format::Table => output::styled(&ticket(&done))?,
         format => show(format, &done, || rows(&done))?,
     }
     Ok(Exit::Ok)

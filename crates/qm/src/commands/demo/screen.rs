@@ -9,7 +9,7 @@ use quartermaster_agent::{Event, Progress, WaitSource};
 use quartermaster_engine::Exchange;
 
 use crate::failure::printable;
-use crate::output::data;
+use crate::output::styled;
 use crate::style::{BAD, CALL, DIM, GOOD, STRONG, WARN};
 
 /// A pause in which a person can read; scripts do not need it.
@@ -40,7 +40,7 @@ impl Screen {
     /// A line. When standard output is gone, the story goes on for whoever serves on.
     #[expect(clippy::unused_self, reason = "lines go to the screen, which happens to be the standard output")]
     pub(super) fn line(&self, text: &str) {
-        let _ = data(&format!("{text}\n"));
+        let _ = styled(&format!("{text}\n"));
     }
 
     /// Begins a scene: a number, a title, some words.
