@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest;
 use futures_util::StreamExt;
 use quartermaster_types::{AccountId, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::directory::{self, Directory};
 use crate::error::AgentError;
@@ -48,11 +48,11 @@ pub struct Writes {
 
 /// Names a piece of work: a hash of the list's bytes and the account, 64 hex digits.
 pub fn work_hash(list: &[u8], account: AccountId) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
+    let mut context = Sha256::new();
     context.update(account.to_string().as_bytes());
     context.update(b"\0");
     context.update(list);
-    context.finish().as_ref().iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
+    context.finalize().iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Runs the audit to its end, or to where it was stopped: then the report says so and tells what was done.

@@ -19,7 +19,7 @@ pub(crate) struct Account {
     #[schema(format = "uuid")]
     id: String,
     /// Name of the integration.
-    #[schema(example = "1password")]
+    #[schema(example = "acme")]
     integration: String,
     /// The caller's own name for the tenant.
     tenant_id: String,
@@ -63,7 +63,7 @@ pub(crate) struct AccountPage {
 #[derive(ToSchema)]
 pub(crate) struct NewAccount {
     /// Name of the integration.
-    #[schema(example = "1password")]
+    #[schema(example = "acme")]
     integration: String,
     /// The caller's own name for the tenant.
     #[schema(example = "acme")]
@@ -110,7 +110,7 @@ pub(crate) struct Tool {
     /// Method, `suspend`.
     method: String,
     /// Name of the tool.
-    #[schema(example = "1_password_users_suspend")]
+    #[schema(example = "acme_users_suspend")]
     name: String,
     /// Title for people.
     title: Option<String>,

@@ -17,6 +17,7 @@ mod variables;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 use quartermaster_expr::Template;
@@ -105,6 +106,7 @@ impl Parts {
             base_url: self.base_url?,
             hosts: self.hosts,
             connection_schema: self.connection.schema,
+            connection_validator: OnceLock::new(),
             connection_fields: self.connection.fields,
             credential_fields: self.connection.credentials,
             auth: self.auth?,

@@ -32,6 +32,8 @@ pub struct Plan {
     pub connection_fields: Vec<ConnectionField>,
     /// JSON Schema of the connection object (closed).
     pub connection_schema: Value,
+    /// The compiled validator of `connection_schema`, made at first use.
+    pub connection_validator: OnceLock<Box<jsonschema::Validator>>,
     /// The secrets that a connection must give, in order.
     pub credential_fields: Vec<CredentialField>,
     /// How calls prove who they are.
@@ -65,6 +67,12 @@ impl Plan {
         let (resource, method) =
             self.tool_names.get(name).or_else(|| self.tool_names.get(name.to_ascii_lowercase().as_str()))?;
         self.method(resource, method)
+    }
+
+    /// Checks a connection object against the connection schema: all problems at once, each with its JSON Pointer into the
+    /// object and what is expected there. Empty when all is well.
+    pub fn check_connection(&self, connection: &Value) -> Vec<FieldError> {
+        crate::validate::check_connection(self, connection)
     }
 
     /// Every method, in the order of the definition.

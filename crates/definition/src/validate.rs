@@ -7,6 +7,8 @@ mod id;
 mod query;
 mod words;
 
+use std::sync::OnceLock;
+
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use quartermaster_types::{Code, FieldError, Problem};
@@ -50,25 +52,16 @@ pub(crate) fn validate(
     if arguments.values().any(Value::is_null) {
         arguments.retain(|name, value| !value.is_null() || !is_optional(method, name));
     }
-    let validator = match method.validator.get() {
-        Some(validator) => validator,
-        None => match compile(&method.input_schema) {
-            Ok(validator) => method.validator.get_or_init(|| Box::new(validator)),
-            Err(error) => {
-                return Err(vec![FieldError {
-                    pointer: String::new(),
-                    detail: format!("the input schema of {} in the definition is broken: {error}", method.full_name()),
-                }]);
-            }
-        },
-    };
+    let validator = compiled(&method.validator, &method.input_schema).map_err(|error| {
+        broken(format!("the input schema of {} in the definition is broken: {error}", method.full_name()))
+    })?;
     let value = Value::Object(arguments);
     let value = if validator.is_valid(&value) {
         value
     } else {
         let repaired = repair(method, &value);
         if !validator.is_valid(&repaired) {
-            return Err(field_errors(validator, &method.input_schema, &repaired));
+            return Err(field_errors(validator, &method.input_schema, &repaired, "argument"));
         }
         repaired
     };
@@ -76,6 +69,30 @@ pub(crate) fn validate(
         Value::Object(arguments) => Ok(arguments),
         other => Err(vec![FieldError { pointer: String::new(), detail: words::got(&other) }]),
     }
+}
+
+/// The work behind [`Plan::check_connection`].
+pub(crate) fn check_connection(plan: &Plan, connection: &Value) -> Vec<FieldError> {
+    match compiled(&plan.connection_validator, &plan.connection_schema) {
+        Ok(validator) if validator.is_valid(connection) => Vec::new(),
+        Ok(validator) => field_errors(validator, &plan.connection_schema, connection, "connection field"),
+        Err(error) => broken(format!("the connection schema of {} in the definition is broken: {error}", plan.name)),
+    }
+}
+
+/// The validator in `place`, compiled when this is its first use.
+fn compiled<'a>(
+    place: &'a OnceLock<Box<Validator>>,
+    schema: &Value,
+) -> Result<&'a Validator, ValidationError<'static>> {
+    match place.get() {
+        Some(validator) => Ok(validator),
+        None => compile(schema).map(|validator| &**place.get_or_init(|| Box::new(validator))),
+    }
+}
+
+fn broken(detail: String) -> Vec<FieldError> {
+    vec![FieldError { pointer: String::new(), detail }]
 }
 
 /// The problem that answers wrong arguments: every place, and for an id that is none the reason and the call that finds it.
@@ -140,10 +157,11 @@ fn without_nested_nulls(value: &Value, depth: usize) -> Value {
     }
 }
 
-fn field_errors(validator: &Validator, schema: &Value, value: &Value) -> Vec<FieldError> {
+/// Every problem of `value`; `kind` is what a member of the outermost object is called.
+fn field_errors(validator: &Validator, schema: &Value, value: &Value, kind: &str) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> = Vec::new();
     for error in validator.iter_errors(value) {
-        for found in describe(&error, schema) {
+        for found in describe(&error, schema, kind) {
             if errors.len() == FIELD_ERRORS_MAX {
                 errors[FIELD_ERRORS_MAX - 1] = FieldError {
                     pointer: String::new(),
@@ -161,7 +179,7 @@ fn field_errors(validator: &Validator, schema: &Value, value: &Value) -> Vec<Fie
 }
 
 /// One error of the validator as places with words.
-fn describe(error: &ValidationError<'_>, root: &Value) -> Vec<FieldError> {
+fn describe(error: &ValidationError<'_>, root: &Value, kind: &str) -> Vec<FieldError> {
     let at = error.instance_path().as_str();
     let schema = owner_of_keyword(root, error.schema_path().as_str());
     match error.kind() {
@@ -170,7 +188,7 @@ fn describe(error: &ValidationError<'_>, root: &Value) -> Vec<FieldError> {
             .iter()
             .map(|name| FieldError {
                 pointer: format!("{at}/{}", escape(name)),
-                detail: words::unknown_member(name, schema, at.is_empty()),
+                detail: words::unknown_member(name, schema, if at.is_empty() { kind } else { "member" }),
             })
             .collect(),
         ValidationErrorKind::Required { property } => {
@@ -182,7 +200,7 @@ fn describe(error: &ValidationError<'_>, root: &Value) -> Vec<FieldError> {
             vec![FieldError { pointer: format!("{at}/{}", escape(name)), detail }]
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let closest = closest_branch(context, at, root);
+            let closest = closest_branch(context, at, root, kind);
             if closest.is_empty() { vec![plain(at, error.instance(), schema, root)] } else { closest }
         }
         ValidationErrorKind::OneOfMultipleValid { .. } => vec![FieldError {
@@ -213,7 +231,7 @@ fn plain(at: &str, instance: &Value, schema: Option<&Value>, root: &Value) -> Fi
 
 /// The errors of the branch that came deepest into the value: most likely the one that was meant. Empty when no branch
 /// looked inside.
-fn closest_branch(context: &[Vec<ValidationError<'static>>], at: &str, root: &Value) -> Vec<FieldError> {
+fn closest_branch(context: &[Vec<ValidationError<'static>>], at: &str, root: &Value, kind: &str) -> Vec<FieldError> {
     context
         .iter()
         .filter(|branch| {
@@ -227,7 +245,7 @@ fn closest_branch(context: &[Vec<ValidationError<'static>>], at: &str, root: &Va
                 })
         })
         .min_by_key(|branch| branch.len())
-        .map(|branch| branch.iter().flat_map(|error| describe(error, root)).collect())
+        .map(|branch| branch.iter().flat_map(|error| describe(error, root, kind)).collect())
         .unwrap_or_default()
 }
 

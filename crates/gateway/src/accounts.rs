@@ -101,7 +101,7 @@ impl Gateway {
         };
         let plan = self.inner.plans.get(&choice.key).map_err(override_problem)?;
         let connection = entry::with_defaults(account.connection, &plan.plan);
-        check::connection(&connection, &plan, &mut mistakes);
+        check::connection(&connection, &plan.plan, &mut mistakes);
         check::credentials(&account.credentials, &plan.plan, &mut mistakes);
         crate::invalid("The account cannot be made.", mistakes)?;
 
@@ -180,8 +180,10 @@ impl Gateway {
         let limit = page::limit(page)?;
         let environment = actor.environment_id.to_string();
         let token = actor.narrowing.accounts.as_ref().map(|_| actor.token_id.to_string()).unwrap_or_default();
-        let filters =
-            crate::sha256(&[integration.unwrap_or_default().as_bytes(), tenant_id.unwrap_or_default().as_bytes()]);
+        let filters = quartermaster_vault::sha256(&[
+            integration.unwrap_or_default().as_bytes(),
+            tenant_id.unwrap_or_default().as_bytes(),
+        ]);
         let context: [&[u8]; 4] = [environment.as_bytes(), b"accounts", &filters, token.as_bytes()];
         let after = page::open(&self.inner.cursors, &context, page)?.map(AccountId);
         let rows = match &actor.narrowing.accounts {
@@ -306,7 +308,7 @@ impl Gateway {
             return Err(Problem::gateway(Code::Internal, "The stored connection of this account cannot be read."));
         };
         let connection = entry::with_defaults(connection, &plan.plan);
-        check::connection(&connection, &plan, &mut mistakes);
+        check::connection(&connection, &plan.plan, &mut mistakes);
         let secrets = match change.credentials {
             Some(secrets) => {
                 row.credential_version += 1;

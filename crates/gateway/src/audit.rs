@@ -57,7 +57,7 @@ impl Gateway {
         let limit = page::limit(page)?;
         let account = filter.account_id.map(|id| id.to_string()).unwrap_or_default();
         let request = filter.request_id.map(|id| id.to_string()).unwrap_or_default();
-        let action = crate::sha256(&[filter.action.as_deref().unwrap_or_default().as_bytes()]);
+        let action = quartermaster_vault::sha256(&[filter.action.as_deref().unwrap_or_default().as_bytes()]);
         let environment = actor.environment_id.to_string();
         let context: [&[u8]; 5] = [environment.as_bytes(), b"audit", account.as_bytes(), &action, request.as_bytes()];
         let query = AuditQuery {

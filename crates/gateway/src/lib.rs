@@ -182,18 +182,6 @@ fn seed() -> Result<u64, String> {
     quartermaster_vault::random_bytes::<8>().map(u64::from_be_bytes).map_err(|error| error.to_string())
 }
 
-/// SHA-256 over parts, each with its length, so that no two lists of parts give the same bytes.
-fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    digest
-}
-
 /// What callers see of a storage fault; the log has the rest.
 fn storage_problem(error: StoreError) -> Problem {
     let source = std::error::Error::source(&error).map(ToString::to_string);

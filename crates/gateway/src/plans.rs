@@ -1,6 +1,6 @@
 //! Compiled plans: one per distinct definition with its overrides, shared by every account that has the same.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use quartermaster_definition::diagnostics::Level;
@@ -27,8 +27,6 @@ pub(crate) struct PlanEntry {
     pub(crate) plan: Arc<Plan>,
     /// Hash of `plan.version`, for keys.
     pub(crate) version: [u8; 32],
-    /// Compiled from `plan.connection_schema` when first needed.
-    connection: OnceLock<Option<jsonschema::Validator>>,
     /// By resource, then by method, in the order of the plan.
     metrics: Vec<Vec<MethodMetrics>>,
 }
@@ -55,25 +53,6 @@ impl PlanEntry {
         let names = &self.plan.tool_names;
         let (resource, method) = names.get(name).or_else(|| names.get(name.to_ascii_lowercase().as_str()))?;
         self.find(resource, method)
-    }
-
-    /// Checks a connection object against the plan's schema: all problems at once.
-    pub(crate) fn check_connection(&self, connection: &Value) -> Vec<FieldError> {
-        let validator = self.connection.get_or_init(|| {
-            jsonschema::validator_for(&self.plan.connection_schema)
-                .inspect_err(|error| tracing::error!(%error, "a connection schema does not compile"))
-                .ok()
-        });
-        let Some(validator) = validator else {
-            return vec![FieldError { pointer: "/connection".to_owned(), detail: "its schema is broken".to_owned() }];
-        };
-        validator
-            .iter_errors(connection)
-            .map(|error| FieldError {
-                pointer: format!("/connection{}", error.instance_path()),
-                detail: error.to_string(),
-            })
-            .collect()
     }
 }
 
@@ -163,7 +142,7 @@ impl Plans {
                     .collect()
             })
             .collect();
-        PlanEntry { version: crate::sha256(&[plan.version.as_bytes()]), plan, connection: OnceLock::new(), metrics }
+        PlanEntry { version: quartermaster_vault::sha256(&[plan.version.as_bytes()]), plan, metrics }
     }
 }
 

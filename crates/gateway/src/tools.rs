@@ -102,7 +102,7 @@ fn render(entry: &PlanEntry, query: &ToolQuery, narrowing: &Narrowing) -> Result
             Problem::caller(Code::InvalidArgument, "The tools cannot be listed like this.")
                 .with_error(error.pointer, error.detail)
         })?;
-    let digest = crate::sha256(&[&body]);
+    let digest = quartermaster_vault::sha256(&[&body]);
     let mut etag = String::with_capacity(34);
     etag.push('"');
     for byte in &digest[..16] {

@@ -34,7 +34,8 @@ impl<T> ResultExt<T> for Result<T, sqlx::Error> {
 
 /// The store's error for an error of the database.
 pub(crate) fn from_database(operation: &'static str, error: sqlx::Error) -> StoreError {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
+    let code =
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
     if code.is_some_and(refuses_writes) {
         return StoreError::NoSpace(error.to_string());
     }

@@ -26,3 +26,15 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], VaultError> {
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| VaultError::NoRandomness)?;
     Ok(bytes)
 }
+
+/// SHA-256 over parts, each with its length, so that no two lists of parts give the same bytes.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}

@@ -16,7 +16,7 @@ pub(crate) struct AccountPath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct IntegrationPath {
     /// Name of the integration.
-    #[param(example = "1password")]
+    #[param(example = "acme")]
     name: String,
 }
 

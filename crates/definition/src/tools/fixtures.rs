@@ -117,6 +117,7 @@ pub(crate) fn plan(integration: &str, methods: Vec<Method>) -> Plan {
         hosts: Vec::new(),
         connection_fields: Vec::new(),
         connection_schema: json!({}),
+        connection_validator: OnceLock::new(),
         credential_fields: Vec::new(),
         auth: Auth::None,
         verify: None,

@@ -293,3 +293,28 @@ fn validation_of_a_small_object_is_measured() {
     eprintln!("validate: {:?} a call", start.elapsed() / ROUNDS);
     assert_eq!(arguments.len(), 1);
 }
+
+#[test]
+fn a_connection_is_told_every_mistake_with_what_is_expected() {
+    let mut plan = plan("acme", vec![list()]);
+    plan.connection_schema = json!({
+        "type": "object",
+        "properties": {"region": {"enum": ["com", "eu"]}, "site": {"type": "string", "pattern": "^[a-z]+$"}},
+        "required": ["region"], "additionalProperties": false
+    });
+    assert_eq!(plan.check_connection(&json!({"region": "eu", "site": "a"})), []);
+    let errors = plan.check_connection(&json!({"site": "A", "regoin": "eu"}));
+    let found: Vec<_> = errors.iter().map(|error| (error.pointer.as_str(), error.detail.as_str())).collect();
+    let detail = |pointer: &str| found.iter().find(|(at, _)| *at == pointer).unwrap().1;
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(detail("/regoin").starts_with("there is no connection field of this name"), "{found:?}");
+    assert!(detail("/region").starts_with("is required: "), "{found:?}");
+    assert!(detail("/site").contains("; expected "), "{found:?}");
+}
+
+#[test]
+fn a_connection_schema_that_is_none_is_said_and_not_passed() {
+    let mut plan = plan("acme", vec![list()]);
+    plan.connection_schema = json!({"type": "nothing"});
+    assert!(plan.check_connection(&json!({}))[0].detail.contains("connection schema of acme"));
+}

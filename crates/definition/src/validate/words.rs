@@ -53,8 +53,7 @@ pub(super) fn expected(schema: &Value, root: &Value) -> String {
 }
 
 /// Why a member is refused, with the name that was probably meant.
-pub(super) fn unknown_member(name: &str, schema: Option<&Value>, is_argument: bool) -> String {
-    let kind = if is_argument { "argument" } else { "member" };
+pub(super) fn unknown_member(name: &str, schema: Option<&Value>, kind: &str) -> String {
     let known: Vec<&str> = schema
         .and_then(|schema| schema.get("properties")?.as_object())
         .map(|properties| properties.keys().map(String::as_str).collect())

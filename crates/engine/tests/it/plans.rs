@@ -42,6 +42,7 @@ pub fn plan(base_url: &str) -> Plan {
         hosts: Vec::new(),
         connection_fields: Vec::new(),
         connection_schema: Value::Null,
+        connection_validator: OnceLock::new(),
         credential_fields: Vec::new(),
         auth: Auth::None,
         verify: None,

@@ -5,7 +5,7 @@ use quartermaster_vault::Secrets;
 use serde_json::{Map, Value};
 
 use crate::limits::{CONNECTION_VALUE_MAX_BYTES, CREDENTIAL_MAX_BYTES, OVERRIDE_MAX_BYTES, TENANT_ID_MAX_BYTES};
-use crate::plans::{PlanEntry, canonical};
+use crate::plans::canonical;
 
 /// Pointer and detail of every mistake.
 pub(crate) type Mistakes = Vec<(String, String)>;
@@ -25,7 +25,7 @@ pub(crate) fn tenant(tenant_id: &str, mistakes: &mut Mistakes) {
 }
 
 /// The connection object, defaults filled in, against the plan's schema; no value may end a header line.
-pub(crate) fn connection(connection: &Map<String, Value>, plan: &PlanEntry, mistakes: &mut Mistakes) {
+pub(crate) fn connection(connection: &Map<String, Value>, plan: &Plan, mistakes: &mut Mistakes) {
     for (name, value) in connection {
         let Value::String(text) = value else { continue };
         if text.chars().any(char::is_control) {
@@ -36,7 +36,7 @@ pub(crate) fn connection(connection: &Map<String, Value>, plan: &PlanEntry, mist
         }
     }
     let errors = plan.check_connection(&Value::Object(connection.clone()));
-    mistakes.extend(errors.into_iter().map(|error| (error.pointer, error.detail)));
+    mistakes.extend(errors.into_iter().map(|error| (format!("/connection{}", error.pointer), error.detail)));
 }
 
 /// The credentials against the plan's fields. Never says a value.

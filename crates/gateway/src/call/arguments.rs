@@ -98,8 +98,8 @@ pub(crate) fn list_options(
     let limit = take("limit").and_then(|limit| limit.as_u64()).and_then(|limit| u32::try_from(limit).ok());
     let cursor = take("next_cursor");
     // `fields` belongs to the filters: the pages of one list have the same shape.
-    let filters =
-        (!arguments.is_empty()).then(|| crate::sha256(&[canonical(&Value::Object(arguments.clone())).as_bytes()]));
+    let filters = (!arguments.is_empty())
+        .then(|| quartermaster_vault::sha256(&[canonical(&Value::Object(arguments.clone())).as_bytes()]));
     let fields = if option("fields") { arguments.shift_remove("fields") } else { None };
     let context = CursorContext { environment, account, filters };
     let cursor = match &cursor {

@@ -119,7 +119,7 @@ fn stored(status: u16, body: Vec<u8>) -> Result<CallAnswer, CallProblem> {
 fn fingerprint(prepared: &Prepared) -> [u8; 32] {
     let method = prepared.method();
     let arguments = canonical(&Value::Object(prepared.arguments.clone()));
-    crate::sha256(&[
+    quartermaster_vault::sha256(&[
         prepared.entry.id.0.as_bytes(),
         method.resource.as_bytes(),
         method.name.as_bytes(),

@@ -1,0 +1,246 @@
+//! The table of operations.
+
+use quartermaster_testkit::TestApp;
+use serde_json::{Value, json};
+
+use super::Audit::{self, Record};
+use super::Foreign::{self, Listed, Named, Nothing};
+use super::Operation;
+
+const READ: Audit = Audit::Nothing("a read of configuration changes nothing and touches no vendor");
+const PUBLIC: Foreign = Foreign::Nothing("the same for everybody, without a token");
+const NOTHING: fn(&TestApp) -> Option<Value> = |_| None;
+const EMPTY: fn(&TestApp) -> Option<Value> = |_| Some(json!({}));
+
+const fn operation(
+    method: &'static str,
+    template: &'static str,
+    path: &'static str,
+    body: fn(&TestApp) -> Option<Value>,
+    foreign: Foreign,
+    audit: Audit,
+) -> Operation {
+    Operation { method, template, path, body, foreign, audit }
+}
+
+/// Every operation. Deletions of what others need come last.
+pub(super) fn operations() -> Vec<Operation> {
+    [accounts(), calls(), raw_calls(), configuration(), service(), deletions()].into_iter().flatten().collect()
+}
+
+fn accounts() -> Vec<Operation> {
+    vec![
+        operation("get", "/integrated-account", "/integrated-account", NOTHING, Listed, READ),
+        operation(
+            "post",
+            "/integrated-account",
+            "/integrated-account",
+            |app| Some(app.account_body("audited", json!({}))),
+            Nothing("what is made belongs to the environment of the token"),
+            Record("account.create"),
+        ),
+        operation("get", "/integrated-account/{id}", "/integrated-account/{account}", NOTHING, Named, READ),
+        operation(
+            "patch",
+            "/integrated-account/{id}",
+            "/integrated-account/{account}",
+            |_| Some(json!({"tenant_id": "renamed"})),
+            Named,
+            Record("account.update"),
+        ),
+        operation("get", "/integrated-account/{id}/tools", "/integrated-account/{account}/tools", NOTHING, Named, READ),
+        operation(
+            "post",
+            "/integrated-account/{id}/tools/{name}/call",
+            "/integrated-account/{account}/tools/list_all_1_password_users/call",
+            |_| Some(json!({"arguments": {"limit": 1}})),
+            Named,
+            Record("users.list"),
+        ),
+    ]
+}
+
+fn calls() -> Vec<Operation> {
+    vec![
+        operation(
+            "get",
+            "/proxy/{resource}",
+            "/proxy/users?integrated_account_id={account}&limit=1",
+            NOTHING,
+            Named,
+            Record("users.list"),
+        ),
+        operation(
+            "post",
+            "/proxy/{resource}",
+            "/proxy/users?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.create"),
+        ),
+        operation(
+            "get",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/{person}?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("users.get"),
+        ),
+        operation(
+            "patch",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/{person}?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.update"),
+        ),
+        operation(
+            "delete",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/{person}?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("users.delete"),
+        ),
+        operation(
+            "post",
+            "/proxy/{resource}/{id}",
+            "/proxy/users/count?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.count"),
+        ),
+        operation(
+            "post",
+            "/proxy/{resource}/{id}/{method}",
+            "/proxy/users/{person}/suspend?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("users.suspend"),
+        ),
+    ]
+}
+
+fn raw_calls() -> Vec<Operation> {
+    vec![
+        operation(
+            "get",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("custom.get"),
+        ),
+        operation(
+            "post",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("custom.post"),
+        ),
+        operation(
+            "put",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("custom.put"),
+        ),
+        operation(
+            "patch",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            EMPTY,
+            Named,
+            Record("custom.patch"),
+        ),
+        operation(
+            "delete",
+            "/custom/{path}",
+            "/custom/v1beta1/x?integrated_account_id={account}",
+            NOTHING,
+            Named,
+            Record("custom.delete"),
+        ),
+    ]
+}
+
+fn configuration() -> Vec<Operation> {
+    vec![
+        operation(
+            "get",
+            "/integration",
+            "/integration",
+            NOTHING,
+            Nothing("vendors are the same in every environment"),
+            READ,
+        ),
+        operation(
+            "get",
+            "/integration/{name}",
+            "/integration/1password",
+            NOTHING,
+            Nothing("vendors are the same in every environment"),
+            READ,
+        ),
+        operation(
+            "put",
+            "/integration/{name}/override",
+            "/integration/1password/override",
+            |_| Some(json!({"label": "Ours"})),
+            Nothing("an override is set in the environment of the token; the test of overrides looks at the other one"),
+            Record("integration.override"),
+        ),
+        operation("get", "/token", "/token", NOTHING, Listed, READ),
+        operation(
+            "post",
+            "/token",
+            "/token",
+            |_| Some(json!({"name": "audited", "role": "auditor"})),
+            Nothing("what is made belongs to the environment of the token"),
+            Record("token.create"),
+        ),
+        operation(
+            "post",
+            "/environment",
+            "/environment",
+            |_| Some(json!({"name": "audited"})),
+            Nothing("names nothing that exists, and a stranger may not call it"),
+            Record("environment.create"),
+        ),
+    ]
+}
+
+fn service() -> Vec<Operation> {
+    vec![
+        operation("get", "/audit-log", "/audit-log", NOTHING, Listed, READ),
+        operation(
+            "get",
+            "/metrics",
+            "/metrics",
+            NOTHING,
+            Nothing("numbers of the whole process, no names and no ids"),
+            READ,
+        ),
+        operation("get", "/problems", "/problems", NOTHING, PUBLIC, READ),
+        operation("get", "/problems/{code}", "/problems/not-found", NOTHING, PUBLIC, READ),
+        operation("get", "/openapi.json", "/openapi.json", NOTHING, PUBLIC, READ),
+        operation("get", "/healthz", "/healthz", NOTHING, PUBLIC, READ),
+        operation("get", "/readyz", "/readyz", NOTHING, PUBLIC, READ),
+    ]
+}
+
+fn deletions() -> Vec<Operation> {
+    vec![
+        operation("delete", "/token/{id}", "/token/{token}", NOTHING, Named, Record("token.revoke")),
+        operation(
+            "delete",
+            "/integrated-account/{id}",
+            "/integrated-account/{account}",
+            NOTHING,
+            Named,
+            Record("account.delete"),
+        ),
+    ]
+}
