@@ -35,15 +35,15 @@ pub(crate) struct Options {
     /// Only the rows against nginx.
     #[arg(long)]
     throughput_only: bool,
-    /// Build without link-time optimisation: quicker to build, a little slower to run.
+    /// Measure the build for packages (link-time optimisation) instead of the ordinary release build.
     #[arg(long)]
-    fast_build: bool,
+    packaged: bool,
 }
 
 /// Measures and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
     install::ensure(&[install::C_COMPILER, install::NGINX, install::WRK])?;
-    let stage = Stage::set(options.fast_build)?;
+    let stage = Stage::set(options.packaged)?;
     let mut report = Report::new();
     load::against_nginx(&stage, options, &mut report)?;
     if !options.throughput_only {

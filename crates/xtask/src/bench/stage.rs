@@ -58,8 +58,8 @@ impl Drop for Stage {
 
 impl Stage {
     /// Builds the program and starts everything on free loopback ports.
-    pub(super) fn set(fast_build: bool) -> Result<Self> {
-        let profile = if fast_build { "release-fast" } else { "release" };
+    pub(super) fn set(packaged: bool) -> Result<Self> {
+        let profile = if packaged { "dist" } else { "release" };
         println!("building qm ({profile})");
         succeed(&mut command("cargo", &["build", "--quiet", "--profile", profile, "--package", "qm"]))?;
         let example = [
