@@ -260,7 +260,7 @@ impl Counts {
             rows: roster.rows,
             people: lines.len(),
             duplicated: lines.iter().filter(|line| !line.also_on_lines.is_empty()).count(),
-            bad_lines: roster.bad_lines.iter().filter(|bad| !bad.used).count(),
+            bad_lines: roster.unused_rows(),
             active: found(Finding::Active),
             suspended: found(Finding::Suspended),
             other_state: found(Finding::OtherState),

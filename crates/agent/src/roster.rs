@@ -45,6 +45,14 @@ pub struct Roster {
     pub notes: Vec<String>,
 }
 
+impl Roster {
+    /// Lines that could not be used, those included that are over [`BAD_LINES_MAX`] and not listed.
+    pub fn unused_rows(&self) -> usize {
+        let used: usize = self.entries.iter().map(|entry| 1 + entry.also_on_lines.len()).sum();
+        (self.rows as usize).saturating_sub(used)
+    }
+}
+
 /// One person of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -94,3 +94,40 @@ impl ClientError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(code: Code, rate: RateHeaders) -> ClientError {
+        ClientError::Problem { problem: Problem::upstream(code, "x"), rate }
+    }
+
+    #[test]
+    fn a_refusal_changed_nothing_and_a_lost_answer_may_have() {
+        let none = RateHeaders::default();
+        let lost = ClientError::NoAnswer { url: String::new(), reason: String::new() };
+        let unreachable = ClientError::Unreachable { url: String::new(), reason: String::new() };
+        for (error, expected) in [
+            (problem(Code::UpstreamTimeout, none), true),
+            (problem(Code::UpstreamInvalid, none), true),
+            (problem(Code::Internal, none), true),
+            (problem(Code::RateLimited, none), false),
+            (problem(Code::UngroundedId, none), false),
+            (problem(Code::NotFound, none), false),
+            (lost, true),
+            (unreachable, false),
+        ] {
+            assert_eq!(error.may_have_happened(), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_comes_before_the_reset() {
+        let both = RateHeaders { retry_after_seconds: Some(3), reset_seconds: Some(60), ..RateHeaders::default() };
+        assert_eq!(problem(Code::RateLimited, both).wait_seconds(), Some(3));
+        let reset = RateHeaders { reset_seconds: Some(60), ..RateHeaders::default() };
+        assert_eq!(problem(Code::RateLimited, reset).wait_seconds(), Some(60));
+        assert_eq!(problem(Code::RateLimited, RateHeaders::default()).wait_seconds(), None);
+    }
+}

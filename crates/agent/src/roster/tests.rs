@@ -151,6 +151,16 @@ fn addresses_are_told_from_other_texts() {
     assert!(!is_email(&format!("{}@x.com", "a".repeat(EMAIL_MAX_BYTES - 5))));
 }
 
+#[test]
+fn bad_lines_are_listed_up_to_the_limit_and_the_rest_is_counted() {
+    let list = |bad: usize| format!("email\na@x.com\n{}", "nonsense\n".repeat(bad));
+    let at = read(list(BAD_LINES_MAX).as_bytes(), None).unwrap();
+    assert_eq!((at.bad_lines.len(), at.notes.len()), (BAD_LINES_MAX, 0));
+    let past = read(list(BAD_LINES_MAX + 1).as_bytes(), None).unwrap();
+    assert_eq!((past.bad_lines.len(), past.unused_rows()), (BAD_LINES_MAX, BAD_LINES_MAX + 1));
+    assert_eq!(past.notes, ["1 more bad lines are not listed one by one"]);
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_fall_over(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
