@@ -2,6 +2,7 @@
 
 use quartermaster_store::Store;
 use quartermaster_store::model::StoreError;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     create_postgres_database, environment, execute_postgres, postgres, postgres_server, two_environments,
@@ -57,14 +58,41 @@ async fn a_database_that_is_set_read_only_refuses_writes() {
     fixture.finish().await;
 }
 
-/// This build has no TLS: it must refuse rather than go on in clear.
+/// A server that answers the request for TLS with `reply`; gives everything that the store sent to it.
+async fn what_is_sent_after(reply: u8) -> Vec<u8> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut sent = vec![0; SSL_REQUEST.len()];
+        stream.read_exact(&mut sent).await.unwrap();
+        stream.write_all(&[reply]).await.unwrap();
+        let mut rest = [0; 1024];
+        let length = stream.read(&mut rest).await.unwrap();
+        sent.extend_from_slice(&rest[..length]);
+        sent
+    });
+    let url = format!("postgres://the-user:a-secret-word@127.0.0.1:{port}/qm?sslmode=require");
+    assert!(matches!(Store::connect_postgres(&url).await, Err(StoreError::Database { .. })));
+    server.await.unwrap()
+}
+
+/// What a client asks for TLS with: a length of 8 and the number 80877103.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 0xD2, 0x16, 0x2F];
+
 #[tokio::test]
-async fn a_url_that_requires_tls_is_refused() {
-    let Some(server) = postgres_server() else { return };
-    let mut url = url::Url::parse(&server).unwrap();
-    url.query_pairs_mut().append_pair("sslmode", "require");
-    let outcome = Store::connect_postgres(url.as_str()).await;
-    assert!(matches!(outcome, Err(StoreError::Database { .. })));
+async fn tls_begins_before_anything_else_is_said() {
+    let sent = what_is_sent_after(b'S').await;
+    assert_eq!(sent[..8], SSL_REQUEST);
+    assert_eq!(sent[8..10], [0x16, 3], "a TLS handshake record follows");
+    assert_eq!(sent[13], 1, "it is a ClientHello");
+    let text = String::from_utf8_lossy(&sent);
+    assert!(!text.contains("the-user") && !text.contains("a-secret-word"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_is_said_in_clear_to_a_server_that_has_no_tls() {
+    assert_eq!(what_is_sent_after(b'N').await, SSL_REQUEST);
 }
 
 #[tokio::test]
