@@ -11,7 +11,7 @@ use quartermaster_types::{AccountId, Code, Problem, RequestId, Timestamp};
 use quartermaster_vault::{SealScope, Secrets};
 use serde_json::{Map, Value};
 
-pub(crate) use check::merge;
+pub(crate) use check::{NUL, filters, holds_nul, merge};
 pub(crate) use entry::{AccountEntry, EnvironmentKey};
 
 use crate::page::{self, Page, PageQuery};
@@ -178,6 +178,7 @@ impl Gateway {
         tenant_id: Option<&str>,
     ) -> Result<Page<AccountView>, Problem> {
         let limit = page::limit(page)?;
+        check::filters(&[("integration", integration), ("tenant_id", tenant_id)])?;
         let environment = actor.environment_id.to_string();
         let token = actor.narrowing.accounts.as_ref().map(|_| actor.token_id.to_string()).unwrap_or_default();
         let filters = quartermaster_vault::sha256(&[

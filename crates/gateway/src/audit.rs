@@ -55,6 +55,7 @@ impl Gateway {
             _ => {}
         }
         let limit = page::limit(page)?;
+        crate::accounts::filters(&[("action", filter.action.as_deref())])?;
         let account = filter.account_id.map(|id| id.to_string()).unwrap_or_default();
         let request = filter.request_id.map(|id| id.to_string()).unwrap_or_default();
         let action = quartermaster_vault::sha256(&[filter.action.as_deref().unwrap_or_default().as_bytes()]);

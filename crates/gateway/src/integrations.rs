@@ -7,6 +7,7 @@ use quartermaster_store_model::{EnvironmentOverrideRow, StoreError};
 use quartermaster_types::{Code, Problem, RequestId};
 use serde_json::{Map, Value, json};
 
+use crate::accounts::{NUL, holds_nul};
 use crate::limits::OVERRIDE_MAX_BYTES;
 use crate::page::Page;
 use crate::plans::{PlanEntry, PlanKey, canonical, override_problem, with_override_errors};
@@ -87,6 +88,10 @@ impl Gateway {
         if !patch.is_object() {
             let detail = "an override is a JSON object: a merge patch on the definition".to_owned();
             return Err(crate::mistaken("The override cannot be taken.", vec![("/override".to_owned(), detail)]));
+        }
+        if holds_nul(&patch) {
+            let mistakes = vec![("/override".to_owned(), NUL.to_owned())];
+            return Err(crate::mistaken("The override cannot be taken.", mistakes));
         }
         let text = canonical(&patch);
         if text.len() > OVERRIDE_MAX_BYTES {

@@ -1,6 +1,7 @@
 //! What an account must be before it is tried against the vendor.
 
 use quartermaster_definition::Plan;
+use quartermaster_types::Problem;
 use quartermaster_vault::Secrets;
 use serde_json::{Map, Value};
 
@@ -73,12 +74,39 @@ pub(crate) fn override_text(patch: Option<&Value>, mistakes: &mut Mistakes) -> O
     if members.is_empty() {
         return None;
     }
+    if holds_nul(patch) {
+        mistakes.push(("/override".to_owned(), NUL.to_owned()));
+        return None;
+    }
     let text = canonical(patch);
     if text.len() > OVERRIDE_MAX_BYTES {
         mistakes.push(("/override".to_owned(), format!("{} bytes are more than {OVERRIDE_MAX_BYTES}", text.len())));
         return None;
     }
     Some(text)
+}
+
+/// What is wrong with a text that holds U+0000: PostgreSQL keeps no such text, and no vendor means one.
+pub(crate) const NUL: &str = "the character U+0000 is not allowed";
+
+/// Whether a text or a member's name in `value` holds U+0000. The depth is that of the value, which the parser has bounded.
+pub(crate) fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(members) => members.iter().any(|(name, member)| name.contains('\0') || holds_nul(member)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Refuses filters of a list that hold U+0000: nothing that is stored can match them. Each is its parameter and its value.
+pub(crate) fn filters(filters: &[(&str, Option<&str>)]) -> Result<(), Problem> {
+    let mistakes = filters
+        .iter()
+        .filter(|(_, value)| value.is_some_and(|value| value.contains('\0')))
+        .map(|(name, _)| (format!("/{name}"), NUL.to_owned()))
+        .collect();
+    crate::invalid("The list cannot be read.", mistakes)
 }
 
 /// A JSON Pointer to a member.
@@ -108,6 +136,7 @@ pub(crate) fn merge(target: &mut Value, patch: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quartermaster_types::Code;
     use serde_json::json;
 
     #[test]
@@ -149,6 +178,24 @@ mod tests {
             let text = override_text(Some(&patch), &mut mistakes);
             assert_eq!((text.is_none(), !mistakes.is_empty()), (mistaken, mistaken));
         }
+    }
+
+    #[test]
+    fn the_character_that_no_database_keeps_is_refused_wherever_it_stands() {
+        for patch in [json!({"label": "a\0"}), json!({"a\0": 1}), json!({"resources": {"users": [{"deep": ["\0"]}]}})] {
+            let mut mistakes = Vec::new();
+            assert_eq!(override_text(Some(&patch), &mut mistakes), None);
+            assert_eq!(mistakes, [("/override".to_owned(), NUL.to_owned())]);
+        }
+        // The six characters of the escape are a text like any other.
+        let mut mistakes = Vec::new();
+        assert!(override_text(Some(&json!({"label": "\\u0000"})), &mut mistakes).is_some() && mistakes.is_empty());
+
+        tenant("a\0", &mut mistakes);
+        assert_eq!(mistakes.len(), 1);
+        assert!(filters(&[("integration", None), ("tenant_id", Some("a"))]).is_ok());
+        let problem = filters(&[("integration", Some("a")), ("tenant_id", Some("a\0"))]).unwrap_err();
+        assert_eq!((problem.code(), problem.body().errors[0].pointer.as_str()), (Code::InvalidArgument, "/tenant_id"));
     }
 
     #[test]
