@@ -396,6 +396,8 @@ pub struct Method {
     pub headers: Vec<(String, Template)>,
     /// What the body is made of.
     pub body: BodyRule,
+    /// The fixed part of a JSON body, an object; arguments placed in the body are put over it.
+    pub fixed_body: Option<Value>,
     /// Arguments, in the order of the definition; `id` first where the method takes one.
     pub arguments: Vec<Argument>,
     /// Whether the method takes an `id` that must be grounded before a write.
@@ -443,7 +445,7 @@ impl Method {
 pub enum BodyRule {
     /// There is none.
     None,
-    /// The arguments placed in the body, as a JSON object.
+    /// The arguments placed in the body, over the method's fixed part, as a JSON object.
     Json,
     /// The same as a form.
     Form,

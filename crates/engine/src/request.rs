@@ -95,7 +95,7 @@ impl Draft {
         }
         draft.body = match method.body {
             BodyRule::None => Body::None,
-            BodyRule::Json => Body::Json(Value::Object(Map::new())),
+            BodyRule::Json => Body::Json(method.fixed_body.clone().unwrap_or_else(|| Value::Object(Map::new()))),
             BodyRule::Form => Body::Form(Vec::new()),
         };
         for argument in &method.arguments {

@@ -110,6 +110,7 @@ impl Builder<'_, '_> {
         let filters = self.local_filters();
         let arguments = self.arguments(takes_id, &in_templates, report);
         body::check_places(self.node, &arguments, &query, &pagination, report);
+        let fixed_body = body::fixed(self.node, &arguments, &pagination, report);
         let effect = self.effect(http_method, report);
         let transition = self.transition(effect, report);
         let read_before =
@@ -141,6 +142,7 @@ impl Builder<'_, '_> {
             query,
             headers,
             body: body::rule(self.node, http_method, &arguments, &pagination, report),
+            fixed_body,
             input_schema: input_schema(&arguments),
             output_schema: self.output(!filters.is_empty(), transition.is_some()),
             arguments,

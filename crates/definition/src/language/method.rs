@@ -51,8 +51,8 @@ pub(crate) static METHOD: Object = Object {
         ),
         optional(
             "body",
-            Shape::Choice(&["none", "json", "form"]),
-            "How arguments in the body are written; `json` when there are any.",
+            Shape::Either(&[Shape::Choice(&["none", "json", "form"]), Shape::Map { keys: Keys::Any, of: &Shape::Any }]),
+            "How arguments in the body are written, `json` when there are any; or the fixed part of a JSON body.",
         ),
         optional(
             "arguments",

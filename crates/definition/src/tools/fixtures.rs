@@ -71,6 +71,7 @@ pub(crate) fn method(integration: &str, name: &str, kind: MethodKind, takes_id: 
         query: Vec::new(),
         headers: Vec::new(),
         body: BodyRule::Json,
+        fixed_body: None,
         input_schema: input_schema(&arguments),
         output_schema: output_schema(shape, Some(&json!({"type": "object"}))),
         arguments,

@@ -257,6 +257,30 @@ pub(crate) const METHODS: &[Case] = &[
         Accepts,
     ),
     case(
+        "a template in a fixed body",
+        &[(
+            "description: Adds a person.",
+            "description: Adds a person.\n        body: {by: '{{ connection.tenant }}'}",
+        )],
+        Accepts,
+    ),
+    case(
+        "an argument below a fixed value",
+        &[
+            ("description: Adds a person.", "description: Adds a person.\n        body: {a: 1, l: [0]}"),
+            (
+                "required: true, send: body}",
+                "required: true, send: {body: /a/b}}\n          last: {description: Last., send: {body: /l/2}}",
+            ),
+        ],
+        Accepts,
+    ),
+    case(
+        "a fixed body in a GET request",
+        &[("        items: /users\n", "        items: /users\n        body: {all: true}\n")],
+        Accepts,
+    ),
+    case(
         "levels in a form",
         &[
             ("description: Adds a person.", "description: Adds a person.\n        body: form"),

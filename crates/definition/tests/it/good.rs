@@ -190,6 +190,21 @@ fn fixed_queries_and_headers_take_values_of_every_plain_type() {
 }
 
 #[test]
+fn a_body_can_have_a_fixed_part() {
+    let plan = plan(
+        "          email: {description: Address., required: true, send: body}\n",
+        "          email: {description: Address., required: true, send: {body: /Operations/0/value}}\n\
+         \x20         next: {description: Next., send: {body: /Operations/1/value}}\n\
+         \x20         active: {description: Active., type: boolean, send: body}\n\
+         \x20       body: {active: false, Operations: [{op: replace}]}\n",
+    );
+    let create = plan.method("users", "create").expect("there is create");
+    assert_eq!(create.body, BodyRule::Json);
+    assert_eq!(create.fixed_body, Some(json!({"active": false, "Operations": [{"op": "replace"}]})));
+    assert_eq!(plan.method("users", "list").expect("there is list").fixed_body, None);
+}
+
+#[test]
 fn an_id_can_be_an_argument_that_is_sent() {
     let plan = plan(
         "      get: {get: '/users/{{ id }}', description: Reads one person.}\n",

@@ -106,6 +106,7 @@ fn method(name: &str, kind: MethodKind, http_method: &str, path: &str) -> Method
         query: Vec::new(),
         headers: Vec::new(),
         body: BodyRule::None,
+        fixed_body: None,
         arguments: Vec::new(),
         takes_id: false,
         result: String::new(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use quartermaster_engine::ListOptions;
 use quartermaster_types::{Code, Origin};
 use serde_json::{Value, json};
 
@@ -218,4 +219,26 @@ async fn limits_come_with_every_answer() {
     let answer = world.single("get", json!({"id": "1"})).await;
     assert_eq!((answer.rate_limits.limit, answer.rate_limits.remaining), (Some(100), Some(41)));
     assert_eq!(answer.rate_limits.reset_seconds(world.clock.now()), Some(12));
+}
+
+#[tokio::test]
+async fn a_fixed_body_is_sent_with_the_arguments_over_it() {
+    let (mut world, upstream) = script((0..3).map(|_| Reply::json(200, SUSPENDED)).collect()).await;
+    let mut plan = plan(&upstream.base_url());
+    let note = method_mut(&mut plan, "note");
+    note.fixed_body = Some(json!({"active": false, "note": {"text": "none", "by": "qm"}}));
+    world.plan = Arc::new(plan);
+    world.single("note", json!({"id": "1"})).await;
+    world.single("note", json!({"id": "1", "text": "left"})).await;
+    // The fixed part is the plan's: one call does not change it for the next.
+    world.single("note", json!({"id": "1"})).await;
+    let seen = upstream.seen();
+    let plain = json!({"active": false, "note": {"text": "none", "by": "qm"}});
+    assert_eq!(parse(seen[0].body.as_bytes()), plain);
+    assert_eq!(parse(seen[1].body.as_bytes()), json!({"active": false, "note": {"text": "left", "by": "qm"}}));
+    assert_eq!(parse(seen[2].body.as_bytes()), plain);
+    assert_eq!(seen[0].header("content-type"), Some("application/json"));
+    let preview = world.preview("note", json!({"id": "1", "text": "left"}), ListOptions::default()).await.unwrap();
+    assert_eq!(preview.body, Some(json!({"active": false, "note": {"text": "left", "by": "qm"}})));
+    assert_eq!(upstream.seen().len(), 3, "a preview sends nothing");
 }

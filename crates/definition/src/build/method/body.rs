@@ -1,12 +1,13 @@
 //! Request bodies, and places that two arguments want.
 
 use quartermaster_expr::Template;
+use serde_json::Value;
 
 use super::super::pagination::needs_body;
 use crate::diagnostics::Rule;
 use crate::plan::{Argument, ArgumentPlace, BodyRule, PageStyle, Pagination};
 use crate::report::Report;
-use crate::tree::Node;
+use crate::tree::{Data, Node};
 
 /// What the body is made of.
 pub(super) fn rule(
@@ -18,10 +19,11 @@ pub(super) fn rule(
 ) -> BodyRule {
     let needed =
         needs_body(pagination) || arguments.iter().any(|argument| matches!(argument.place, ArgumentPlace::Body(_)));
-    let declared = match node.get("body").and_then(Node::text) {
+    let body = node.get("body");
+    let declared = match body.and_then(Node::text) {
         Some("json") => BodyRule::Json,
         Some("form") => BodyRule::Form,
-        None if needed => BodyRule::Json,
+        None if needed || body.is_some_and(is_fixed) => BodyRule::Json,
         Some(_) | None => BodyRule::None,
     };
     if needed && declared == BodyRule::None {
@@ -46,6 +48,74 @@ pub(super) fn rule(
         }
     }
     declared
+}
+
+fn is_fixed(body: &Node) -> bool {
+    matches!(body.data, Data::Map(_))
+}
+
+/// The fixed part of the body. Notes arguments and cursors that cannot be put into it, and texts that look like templates.
+pub(super) fn fixed(
+    node: &Node,
+    arguments: &[Argument],
+    pagination: &Pagination,
+    report: &mut Report<'_>,
+) -> Option<Value> {
+    let body = node.get("body").filter(|body| is_fixed(body))?;
+    refuse_templates(body, report);
+    let value = body.to_value();
+    for argument in arguments {
+        if let ArgumentPlace::Body(pointer) = &argument.place
+            && !is_reachable(&value, pointer)
+        {
+            let at = node.get("arguments").and_then(|arguments| arguments.get(&argument.name)).unwrap_or(node);
+            let message =
+                format!("`{}` goes to `{pointer}`, and the fixed `body` has another value on the way", argument.name);
+            report.error(at, Rule::DuplicatePlace, message);
+        }
+    }
+    for place in page_places(pagination) {
+        if place.starts_with('/') && !is_reachable(&value, &place) {
+            let message = format!("`pagination` sends to `{place}`, and the fixed `body` has another value on the way");
+            report.error(body, Rule::DuplicatePlace, message);
+        }
+    }
+    Some(value)
+}
+
+/// Texts of a fixed body are sent as they stand: a template in one would reach the vendor unread.
+fn refuse_templates(node: &Node, report: &mut Report<'_>) {
+    if node.text().is_some_and(|text| text.contains("{{")) {
+        let help = "make it an argument with `send: {body: …}`";
+        report.error_with_help(node, Rule::WrongValue, "a fixed body has no templates", help);
+    }
+    for (_, member) in node.entries() {
+        refuse_templates(member, report);
+    }
+    for item in node.items() {
+        refuse_templates(item, report);
+    }
+}
+
+/// Whether a value can be put at `pointer`: everything on the way is an object, an array that reaches so far, or not there.
+fn is_reachable(fixed: &Value, pointer: &str) -> bool {
+    let mut place = fixed;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        let next = match place {
+            Value::Null => return true,
+            Value::Object(members) => members.get(&token),
+            Value::Array(items) if token == "-" || token.parse() == Ok(items.len()) => return true,
+            Value::Array(items) => match token.parse::<usize>().ok().and_then(|index| items.get(index)) {
+                Some(item) => Some(item),
+                None => return false,
+            },
+            _ => return false,
+        };
+        let Some(next) = next else { return true };
+        place = next;
+    }
+    true
 }
 
 /// Notes places that two values want.
