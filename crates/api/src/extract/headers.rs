@@ -46,7 +46,7 @@ pub(crate) fn refuse_idempotency_key(headers: &HeaderMap) -> Result<(), Failure>
     }
     Err(Problem::caller(
         Code::InvalidArgument,
-        "This route does not take an `idempotency-key`: its answer may hold a secret that is shown once, and is not stored.",
+        "This route does not take an `idempotency-key`: answers of raw calls and of changes to the configuration are not stored, because they may hold secrets.",
     )
     .with_error("/idempotency-key", "Leave the header out. After a lost answer, list what is there before trying again.")
     .into())
