@@ -13,8 +13,9 @@ use crate::origin::Origin;
 pub const IDLE_PER_ORIGIN_MAX: usize = 64;
 /// Most idle connections to all origins together: each holds a file descriptor and its buffers.
 pub const IDLE_MAX: usize = 512;
-/// How long a connection may lie idle.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may lie idle. Servers and load balancers commonly close theirs after 60 seconds; staying well below
+/// keeps a request from meeting a connection that is just being closed, which could not be told from a lost answer.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(25);
 /// How often idle connections are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
 
