@@ -1,7 +1,7 @@
 //! Pure decisions about whether a call may be made. No I/O: facts in, a decision out; a failing rule denies.
 //!
 //! [`Ledger`] remembers which ids a session has read, so that a write to an id that nobody read is refused before anything is
-//! sent. [`decide`] goes through a closed list of [`Rule`]s over [`CallFacts`].
+//! sent. [`decide()`] goes through a closed list of [`Rule`]s over [`CallFacts`].
 
 pub mod decide;
 mod hash;

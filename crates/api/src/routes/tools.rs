@@ -115,6 +115,6 @@ pub(super) async fn run(
         return json(StatusCode::OK, &shown);
     }
     let waited = request.wait.filter(|_| reads);
-    let answer = app.gateway().call(&caller.actor, request).await?;
+    let answer = Box::pin(app.gateway().call(&caller.actor, request)).await?;
     Ok(call_answer(app, answer, waited))
 }
