@@ -71,7 +71,7 @@ codes! {
     UngroundedId = "ungrounded_id", 403, "This id was not read in this session",
         "Writes are accepted only for ids that a read in the same session returned. Find the record with the call in `next_calls`, take its exact id from the answer and call again. An id from memory, from a text or changed by one character is refused before anything is sent.";
     ApprovalRequired = "approval_required", 403, "Approval required",
-        "A person has to approve this call first.";
+        "A person has to approve this call first. Report that it waits for approval; calling again does not speed it up.";
     DeniedByPolicy = "denied_by_policy", 403, "Denied by policy",
         "A policy rule denies this call. The detail names the rule. Asking again does not change the answer.";
     BlastRadiusExceeded = "blast_radius_exceeded", 403, "Too many changes",

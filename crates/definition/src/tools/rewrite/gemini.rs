@@ -57,7 +57,8 @@ fn nulled(mut branch: Map<String, Value>, nullable: bool) -> Map<String, Value> 
         match branch.get_mut("anyOf") {
             Some(Value::Array(inner)) => {
                 for branch in inner.iter_mut().filter_map(Value::as_object_mut) {
-                    branch.insert("nullable".into(), Value::Bool(true));
+                    // A branch may itself be a union, which must stay alone with its branches.
+                    *branch = nulled(std::mem::take(branch), true);
                 }
             }
             _ => drop(branch.insert("nullable".into(), Value::Bool(true))),
@@ -169,5 +170,29 @@ fn keep(members: &Map<String, Value>, out: &mut Map<String, Value>, keywords: &[
         if let Some(value) = members.get(*keyword).filter(|value| value.is_number() || value.is_string()) {
             out.insert((*keyword).to_owned(), value.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_union_in_a_union_stays_alone_when_null_is_one_of_the_outer_branches() {
+        let inner = json!({"anyOf": [{"type": "integer"}, {"type": ["string", "boolean"]}]});
+        let schema = gemini(&json!({"oneOf": [inner, {"type": "null"}]}));
+        fn check(schema: &Value) -> usize {
+            match schema.get("anyOf").and_then(Value::as_array) {
+                Some(branches) => {
+                    assert_eq!(schema.as_object().map(Map::len), Some(1), "{schema}");
+                    branches.iter().map(check).sum()
+                }
+                None => {
+                    assert_eq!(schema["nullable"], true, "{schema}");
+                    1
+                }
+            }
+        }
+        assert_eq!(check(&schema), 3);
     }
 }
