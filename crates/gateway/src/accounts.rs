@@ -1,6 +1,7 @@
 //! Integrated accounts: one tenant's connection to one integration.
 
 mod check;
+pub(crate) mod destination;
 mod entry;
 mod verify;
 
@@ -272,6 +273,21 @@ impl Gateway {
         Ok(after)
     }
 
+    /// Whether a change would send stored credentials where whoever gave them did not mean them to go.
+    async fn goes_elsewhere(
+        &self,
+        old: &AccountRow,
+        plan: &PlanEntry,
+        connection: &Map<String, Value>,
+    ) -> Result<bool, Problem> {
+        let choice = self.plan_choice(old.environment_id, &old.integration, old.override_patch.as_deref()).await?;
+        // A plan that does not compile any more sends nothing anywhere, and says nothing of where it once did.
+        let Some(before) = choice.and_then(|choice| self.inner.plans.get(&choice.key).ok()) else { return Ok(true) };
+        let fields: Map<String, Value> = serde_json::from_str(&old.connection).unwrap_or_default();
+        let fields = entry::with_defaults(fields, &before.plan);
+        Ok(destination::of(&before.plan, &fields) != destination::of(&plan.plan, connection))
+    }
+
     /// The row after a change, and its plan; everything checked, nothing stored.
     async fn changed_row(
         &self,
@@ -310,6 +326,12 @@ impl Gateway {
         };
         let connection = entry::with_defaults(connection, &plan.plan);
         check::connection(&connection, &plan.plan, &mut mistakes);
+        if change.credentials.is_none() && self.goes_elsewhere(old, &plan, &connection).await? {
+            mistakes.push((
+                "/credentials".to_owned(),
+                "the change sends the credentials to another place, or in another way; give them again".to_owned(),
+            ));
+        }
         let secrets = match change.credentials {
             Some(secrets) => {
                 row.credential_version += 1;

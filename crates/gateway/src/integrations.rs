@@ -7,6 +7,7 @@ use quartermaster_store_model::{EnvironmentOverrideRow, StoreError};
 use quartermaster_types::{Code, Problem, RequestId};
 use serde_json::{Map, Value, json};
 
+use crate::accounts::destination;
 use crate::accounts::{NUL, holds_nul};
 use crate::limits::OVERRIDE_MAX_BYTES;
 use crate::page::Page;
@@ -106,10 +107,29 @@ impl Gateway {
             account_patch: None,
         };
         let plan = self.inner.plans.get(&key).map_err(override_problem)?;
+        self.keeps_destinations(actor, name, &plan).await?;
         self.store_override(actor, request_id, name, text).await?;
         let environment = actor.environment_id;
         self.inner.accounts.retain(|_, entry| entry.environment_id() != environment || entry.plan.plan.name != name);
         Ok(view(&plan.plan))
+    }
+
+    /// An override for everybody must not send credentials that are stored already to another place, or in another way.
+    async fn keeps_destinations(&self, actor: &Actor, name: &str, plan: &PlanEntry) -> Result<(), Problem> {
+        let environment = actor.environment_id;
+        let choice = self.plan_choice(environment, name, None).await?;
+        let before = choice.and_then(|choice| self.inner.plans.get(&choice.key).ok());
+        if before.is_some_and(|before| destination::declared(&before.plan) == destination::declared(&plan.plan)) {
+            return Ok(());
+        }
+        let accounts = self.inner.store.list_accounts(environment, None, Some(name), None, 1).await;
+        if accounts.map_err(storage_problem)?.is_empty() {
+            return Ok(());
+        }
+        let detail = "The override would send the stored credentials of accounts to another place, or in another way.";
+        Err(Problem::caller(Code::Conflict, detail).with_hint(
+            "Set `base_url`, `hosts` and `connection.auth` in the override of each account, together with its credentials.",
+        ))
     }
 
     async fn store_override(

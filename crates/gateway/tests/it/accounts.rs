@@ -213,3 +213,36 @@ async fn accounts_are_listed_by_integration_and_tenant() {
     assert_eq!(list(Some("1password"), Some("acme")).await, [first]);
     assert!(list(Some("other"), None).await.is_empty());
 }
+
+#[tokio::test]
+async fn stored_credentials_go_nowhere_else_unless_they_are_given_again() {
+    let house = House::new().await;
+    let id = house.account().await;
+    let calls = house.sent().total();
+    for patch in [
+        json!({"base_url": "http://127.0.0.1:9"}),
+        json!({"hosts": ["elsewhere.example.com"]}),
+        json!({"connection": {"auth": {"client_credentials": {"token_url": "{{ base_url }}/elsewhere"}}}}),
+        json!(null),
+    ] {
+        let change = AccountChange { override_patch: Some(patch.clone()), ..AccountChange::default() };
+        let problem = update(&house, id, None, change).await.unwrap_err();
+        assert_eq!(problem.code(), Code::InvalidArgument, "{patch}");
+        assert_eq!(problem.body().errors[0].pointer, "/credentials", "{patch}");
+    }
+    assert_eq!(house.sent().total(), calls, "nothing was tried");
+    let again = AccountChange {
+        override_patch: Some(json!({"base_url": "http://127.0.0.1:9"})),
+        credentials: Some(secrets(&[("client_id", "another"), ("client_secret", "another secret")])),
+        ..AccountChange::default()
+    };
+    assert_eq!(update(&house, id, None, again).await.unwrap_err().code(), Code::UpstreamForbidden, "then it is tried");
+    assert_eq!(house.gateway.get_account(&house.admin, id).await.unwrap().version, 1);
+
+    let request = house.gateway.request_id();
+    let patch = json!({"base_url": "https://elsewhere.example.com"});
+    let refused = house.gateway.put_integration_override(&house.admin, request, "1password", patch.clone()).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Conflict);
+    house.gateway.delete_account(&house.admin, request, id).await.unwrap();
+    house.gateway.put_integration_override(&house.admin, request, "1password", patch).await.unwrap();
+}
