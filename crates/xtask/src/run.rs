@@ -1,14 +1,16 @@
 //! Running other programs from the repository's root.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.ancestors().nth(2).unwrap_or(crate_folder).to_path_buf()
+    // Asked at run time: build artefacts may be shared by several clones. The value at build time is for a bare start.
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let crate_folder = told.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    crate_folder.ancestors().nth(2).unwrap_or(&crate_folder).to_path_buf()
 }
 
 /// A command that runs in the root.
