@@ -23,6 +23,22 @@ fn every_shipped_definition_loads_without_a_warning_under_its_own_name() {
 }
 
 #[test]
+fn descriptions_of_shipped_tools_give_the_model_no_orders() {
+    for integration in quartermaster_integrations::all() {
+        let (definition, _) = load(integration.file, integration.definition);
+        let plan = definition.expect("it loads").compile().expect("it compiles");
+        for method in plan.methods() {
+            let description = method.description.as_deref().unwrap_or_default();
+            let words = description.to_lowercase();
+            let words: Vec<&str> = words.split(|character: char| !character.is_alphabetic()).collect();
+            for order in ["always", "never", "must", "should", "first", "ensure"] {
+                assert!(!words.contains(&order), "{}: {order:?} in {description:?}", method.tool_name);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_plan_of_1password_has_the_four_tools() {
     let plan = one_password();
     let names: Vec<&str> = plan.methods().map(|method| method.tool_name.as_str()).collect();
