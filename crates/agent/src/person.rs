@@ -15,9 +15,14 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Reads a record. The e-mail and name may be missing (they are read as empty); id and state may not.
+    /// Reads a record. The e-mail and name may be missing (they are read as empty); id and state may not. Some vendors count
+    /// people and some tell the state as a truth value: what is no text is read as the text that the gateway takes it for.
     pub(crate) fn read(record: &Value, lifecycle: &Lifecycle) -> Result<Self, AgentError> {
-        let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let text = |pointer: &str| match record.pointer(pointer)? {
+            Value::String(text) => Some(text.clone()),
+            scalar @ (Value::Number(_) | Value::Bool(_)) => Some(scalar.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        };
         let needed = |pointer: &str| text(pointer).ok_or_else(|| AgentError::BadRecord { pointer: pointer.to_owned() });
         Ok(Self {
             id: needed(&lifecycle.id)?,

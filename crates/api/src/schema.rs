@@ -203,7 +203,38 @@ pub(crate) struct Integration {
     version: String,
     /// Which methods make up the life of a person's account; `null` when the integration has none.
     #[schema(required)]
-    lifecycle: Option<Map<String, Value>>,
+    lifecycle: Option<Lifecycle>,
+}
+
+/// The life of a person's account: which tools to call, and where things stand in the records that they answer.
+#[derive(ToSchema)]
+pub(crate) struct Lifecycle {
+    /// The resource that holds people.
+    resource: String,
+    /// The tool that lists people.
+    list_tool: String,
+    /// The tool that reads one person.
+    get_tool: String,
+    /// The argument of the list that finds by exact e-mail address.
+    find_by_email: String,
+    /// Where the id stands in a record, JSON Pointer. What stands there goes into the argument `id`.
+    id: String,
+    /// Where the e-mail address stands, JSON Pointer.
+    email: String,
+    /// Where the name for people stands, JSON Pointer.
+    #[schema(required)]
+    display_name: Option<String>,
+    /// Where the state stands, JSON Pointer.
+    state: String,
+    /// The tool that takes access away.
+    suspend_tool: String,
+    /// The tool that gives it back.
+    #[schema(required)]
+    reactivate_tool: Option<String>,
+    /// The state that means "has access". Numbers and truth values in a record count as their text.
+    active: String,
+    /// The state that means "has no access".
+    suspended: String,
 }
 
 /// All integrations.

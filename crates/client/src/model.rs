@@ -137,7 +137,6 @@ pub struct Lifecycle {
     /// The list tool's argument that finds by exact e-mail.
     pub find_by_email: String,
     /// Where the id stands in a record, JSON Pointer.
-    #[serde(default = "default_id_pointer")]
     pub id: String,
     /// Where the e-mail stands, JSON Pointer.
     pub email: String,
@@ -155,10 +154,6 @@ pub struct Lifecycle {
     pub active: String,
     /// The state that means "has no access".
     pub suspended: String,
-}
-
-fn default_id_pointer() -> String {
-    "/id".to_owned()
 }
 
 /// One page of a list tool's answer.

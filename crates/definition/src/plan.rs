@@ -313,10 +313,14 @@ pub struct Resource {
     pub methods: IndexMap<String, Method>,
 }
 
+/// Where the id stands in a record, when the definition does not say.
+pub const ID_AT_DEFAULT: &str = "/id";
+
 /// The rule for a resource's ids.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct IdRule {
-    /// Where the id stands in a record, JSON Pointer; usually `/id`.
+    /// Where the id stands in a record, JSON Pointer; [`ID_AT_DEFAULT`] unless the definition says otherwise. A number there
+    /// is an id as well: its digits.
     pub at: String,
     /// What an id looks like (anchored).
     pub pattern: Option<regex::Regex>,
@@ -326,12 +330,18 @@ pub struct IdRule {
     pub find: Option<NamedCall>,
 }
 
+impl Default for IdRule {
+    fn default() -> Self {
+        Self { at: ID_AT_DEFAULT.to_owned(), pattern: None, description: None, find: None }
+    }
+}
+
 /// Where a record's state stands and what it can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRule {
     /// JSON Pointer.
     pub at: String,
-    /// The known values.
+    /// The known values. Numbers and truth values in a record count as their text.
     pub values: Vec<String>,
 }
 

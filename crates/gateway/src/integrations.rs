@@ -34,7 +34,8 @@ pub struct IntegrationView {
     /// Hash of the definition with the environment's override.
     pub version: String,
     /// Which methods make up the life of a person's account, for offboarding and audit; `null` when the integration has none:
-    /// `{resource, list_tool, get_tool, find_by_email, email, display_name, state, suspend_tool, reactivate_tool, active, suspended}`.
+    /// `{resource, list_tool, get_tool, find_by_email, id, email, display_name, state, suspend_tool, reactivate_tool, active,
+    /// suspended}`; `id`, `email`, `display_name` and `state` are JSON Pointers into a record.
     pub lifecycle: Option<Value>,
 }
 
@@ -209,6 +210,7 @@ fn lifecycle(plan: &Plan) -> Option<Value> {
         "list_tool": of_kind(MethodKind::List),
         "get_tool": of_kind(MethodKind::Get),
         "find_by_email": life.find_by_email,
+        "id": resource.id.at,
         "email": life.email,
         "display_name": life.display_name,
         "state": resource.state.as_ref().map(|state| state.at.as_str()),

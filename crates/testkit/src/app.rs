@@ -31,6 +31,7 @@ pub struct Builder {
     clock: Clock,
     connect: bool,
     upstreams: Vec<String>,
+    definitions: Vec<(String, String)>,
     observer: Option<Observer>,
     limits: Limits,
 }
@@ -43,6 +44,7 @@ impl Default for Builder {
             clock: Clock::System,
             connect: true,
             upstreams: Vec::new(),
+            definitions: Vec::new(),
             observer: None,
             limits: Limits::default(),
         }
@@ -77,6 +79,12 @@ impl Builder {
     /// This upstream, `HOST:PORT`, may be reached as well.
     pub fn upstream(mut self, address: SocketAddr) -> Self {
         self.upstreams.push(address.to_string());
+        self
+    }
+
+    /// The gateway knows this definition besides those that ship.
+    pub fn definition(mut self, name: &str, text: &str) -> Self {
+        self.definitions.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -120,6 +128,7 @@ impl Builder {
             definitions: quartermaster_integrations::all()
                 .into_iter()
                 .map(|integration| (integration.name.to_owned(), integration.definition.to_owned()))
+                .chain(self.definitions)
                 .collect(),
             observer: self.observer,
         })

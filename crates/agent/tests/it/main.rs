@@ -1,6 +1,8 @@
 //! The playbooks over a whole gateway and a simulator.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod nested;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

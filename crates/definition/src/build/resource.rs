@@ -6,7 +6,7 @@ use regex::RegexBuilder;
 use super::links::named_call;
 use super::{Context, connection, method, name_tools};
 use crate::diagnostics::Rule;
-use crate::plan::{IdRule, Resource, StateRule};
+use crate::plan::{ID_AT_DEFAULT, IdRule, Resource, StateRule};
 use crate::report::Report;
 use crate::shape::snake_case;
 use crate::tree::{Key, Node};
@@ -73,14 +73,14 @@ fn singular_of(plural: &str) -> String {
 }
 
 fn id_rule(node: Option<&Node>, report: &mut Report<'_>) -> IdRule {
-    let Some(node) = node else { return IdRule { at: "/id".to_owned(), ..IdRule::default() } };
+    let Some(node) = node else { return IdRule::default() };
     connection::check_pattern(node, report);
     let pattern = node.get("pattern").and_then(Node::text).and_then(|pattern| {
         let anchored = if connection::is_anchored(pattern) { pattern.to_owned() } else { format!("^(?:{pattern})$") };
         RegexBuilder::new(&anchored).size_limit(crate::shape::PATTERN_SIZE_MAX).build().ok()
     });
     IdRule {
-        at: node.get("at").and_then(Node::text).unwrap_or("/id").to_owned(),
+        at: node.get("at").and_then(Node::text).unwrap_or(ID_AT_DEFAULT).to_owned(),
         pattern,
         description: node.get("description").and_then(Node::text).map(str::to_owned),
         find: node.get("find").and_then(named_call),

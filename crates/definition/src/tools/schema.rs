@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{argument_alias, pointer};
-use crate::plan::{Argument, ArgumentPlace, IdRule};
+use crate::plan::{Argument, ArgumentPlace, ID_AT_DEFAULT, IdRule};
 
 /// Largest `limit` that a list accepts, in records.
 pub const LIST_LIMIT_MAX: u64 = 10_000;
@@ -11,7 +11,8 @@ pub const LIST_LIMIT_MAX: u64 = 10_000;
 /// Deepest nesting that is looked at when references are rewritten; deeper parts are left as they are.
 const SCHEMA_DEPTH_MAX: usize = 64;
 
-/// The `id` argument: required, with the resource's pattern and its words.
+/// The `id` argument: required, with the resource's pattern and its words, and where the id stands in a record unless that is
+/// where everybody looks.
 pub fn id_argument(rule: &IdRule) -> Argument {
     let mut schema = Map::new();
     schema.insert("type".into(), "string".into());
@@ -19,7 +20,16 @@ pub fn id_argument(rule: &IdRule) -> Argument {
         Some(pattern) => schema.insert("pattern".into(), pattern.as_str().into()),
         None => schema.insert("minLength".into(), 1.into()),
     };
-    let words = rule.description.as_deref().unwrap_or("The exact id, as a read returned it.");
+    let mut words = rule.description.as_deref().unwrap_or("The exact id, as a read returned it.").to_owned();
+    match rule.at.as_str() {
+        ID_AT_DEFAULT => {}
+        "" => words.push_str(" A record is nothing but its id."),
+        at => {
+            words.push_str(" In a record it stands at `");
+            words.push_str(at);
+            words.push_str("`.");
+        }
+    }
     schema.insert("description".into(), words.into());
     Argument { name: "id".into(), schema: Value::Object(schema), required: true, place: ArgumentPlace::Template }
 }

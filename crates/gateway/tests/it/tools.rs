@@ -62,8 +62,8 @@ async fn an_integration_tells_its_schemas_and_the_life_of_an_account() {
     assert_eq!(
         life,
         json!({
-            "resource": "users", "list_tool": LIST, "get_tool": GET, "find_by_email": "email", "email": "/email",
-            "display_name": "/display_name", "state": "/state", "suspend_tool": SUSPEND,
+            "resource": "users", "list_tool": LIST, "get_tool": GET, "find_by_email": "email", "id": "/id",
+            "email": "/email", "display_name": "/display_name", "state": "/state", "suspend_tool": SUSPEND,
             "reactivate_tool": REACTIVATE, "active": "ACTIVE", "suspended": "SUSPENDED"
         })
     );

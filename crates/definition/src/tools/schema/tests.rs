@@ -6,6 +6,21 @@ fn argument(name: &str, schema: Value, required: bool) -> Argument {
 }
 
 #[test]
+fn the_id_tells_where_it_stands_unless_that_is_the_usual_place() {
+    let words = |at: &str, description: Option<&str>| {
+        let rule = IdRule { at: at.into(), description: description.map(str::to_owned), ..IdRule::default() };
+        id_argument(&rule).schema["description"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(words("/id", None), "The exact id, as a read returned it.");
+    assert_eq!(words("/id", Some("Three letters.")), "Three letters.");
+    assert_eq!(
+        words("/user/uuid", None),
+        "The exact id, as a read returned it. In a record it stands at `/user/uuid`."
+    );
+    assert_eq!(words("", Some("Three letters.")), "Three letters. A record is nothing but its id.");
+}
+
+#[test]
 fn the_input_is_flat_closed_and_starts_with_the_id() {
     let rule = IdRule {
         at: "/id".into(),
