@@ -472,6 +472,9 @@ pub struct Argument {
     pub required: bool,
     /// Where its value goes.
     pub place: ArgumentPlace,
+    /// What is sent for each value: (argument value, sent value). Texts in a query or header, any scalar in a body. Empty: the
+    /// value itself is sent.
+    pub values: Vec<(Value, Value)>,
 }
 
 /// Where an argument's value goes.
@@ -485,8 +488,6 @@ pub enum ArgumentPlace {
     Header(String),
     /// The body, at this JSON Pointer.
     Body(String),
-    /// A query parameter whose value depends on the argument's: (parameter, argument value → sent value).
-    MappedQuery(String, Vec<(Value, String)>),
     /// An option of the gateway (`limit`, `next_cursor`, `fields`).
     ListOption,
     /// A local filter.

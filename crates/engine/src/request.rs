@@ -110,19 +110,13 @@ impl Draft {
 
     /// Puts one argument where it belongs.
     fn place(&mut self, argument: &Argument, value: &Value) -> Result<(), Problem> {
+        let value = sent(argument, value)?;
         match &argument.place {
             ArgumentPlace::Template | ArgumentPlace::ListOption | ArgumentPlace::LocalFilter => {}
             ArgumentPlace::Query(name) => match value {
                 Value::Array(items) => items.iter().for_each(|item| self.add_query(name, &plain(item))),
                 single => self.add_query(name, &plain(single)),
             },
-            ArgumentPlace::MappedQuery(name, mapping) => {
-                let sent = mapping.iter().find(|(from, _)| from == value).map(|(_, to)| to).ok_or_else(|| {
-                    let known: Vec<String> = mapping.iter().map(|(from, _)| plain(from)).collect();
-                    invalid(&argument.name, &format!("is not one of {}", known.join(", ")))
-                })?;
-                self.add_query(name, sent);
-            }
             ArgumentPlace::Header(name) => {
                 let text = plain(value);
                 self.set_header(name, &text)
@@ -174,6 +168,18 @@ fn refuse_empty(method: &Method, arguments: &Map<String, Value>) -> Result<(), P
         argument.place == ArgumentPlace::Template && arguments.get(&argument.name).and_then(Value::as_str) == Some("")
     };
     method.arguments.iter().find(empty).map_or(Ok(()), |argument| Err(invalid(&argument.name, "must not be empty")))
+}
+
+/// What is sent for the argument's value: the value itself, unless the definition maps it to another.
+fn sent<'a>(argument: &'a Argument, value: &'a Value) -> Result<&'a Value, Problem> {
+    if argument.values.is_empty() {
+        return Ok(value);
+    }
+    let found = argument.values.iter().find(|(from, _)| from == value);
+    found.map(|(_, to)| to).ok_or_else(|| {
+        let known: Vec<String> = argument.values.iter().map(|(from, _)| plain(from)).collect();
+        invalid(&argument.name, &format!("is not one of {}", known.join(", ")))
+    })
 }
 
 /// An argument that cannot be sent.

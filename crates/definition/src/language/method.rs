@@ -117,8 +117,8 @@ static SEND: Object = Object {
         optional("body", Shape::Pointer, "Place in the request body."),
         optional(
             "values",
-            Shape::Map { keys: Keys::Any, of: &Shape::ScalarTemplate },
-            "What is sent for each value of the argument; only with `query`.",
+            Shape::Map { keys: Keys::Any, of: &Shape::Scalar },
+            "What is sent for each value of the argument.",
         ),
     ],
     groups: &[Group { names: &["query", "header", "body"], needed: true }],

@@ -20,7 +20,7 @@ pub(crate) fn template(text: &str) -> Template {
 }
 
 pub(crate) fn argument(name: &str, schema: Value, required: bool) -> Argument {
-    Argument { name: name.into(), schema, required, place: ArgumentPlace::Body(format!("/{name}")) }
+    Argument { name: name.into(), schema, required, place: ArgumentPlace::Body(format!("/{name}")), values: Vec::new() }
 }
 
 pub(crate) fn users_id() -> IdRule {

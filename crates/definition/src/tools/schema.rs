@@ -31,7 +31,13 @@ pub fn id_argument(rule: &IdRule) -> Argument {
         }
     }
     schema.insert("description".into(), words.into());
-    Argument { name: "id".into(), schema: Value::Object(schema), required: true, place: ArgumentPlace::Template }
+    Argument {
+        name: "id".into(),
+        schema: Value::Object(schema),
+        required: true,
+        place: ArgumentPlace::Template,
+        values: Vec::new(),
+    }
 }
 
 /// The options that every list takes: `limit`, `next_cursor`, `fields`. Append them after the method's own arguments.
@@ -41,6 +47,7 @@ pub fn list_arguments() -> Vec<Argument> {
         schema,
         required: false,
         place: ArgumentPlace::ListOption,
+        values: Vec::new(),
     };
     vec![
         option(
@@ -67,7 +74,7 @@ pub fn local_filter_argument(name: &str, description: Option<&str>) -> Argument 
     if let (Some(words), Some(members)) = (description, schema.as_object_mut()) {
         members.insert("description".into(), words.into());
     }
-    Argument { name: name.into(), schema, required: false, place: ArgumentPlace::LocalFilter }
+    Argument { name: name.into(), schema, required: false, place: ArgumentPlace::LocalFilter, values: Vec::new() }
 }
 
 /// The one schema that a model fills: an object, flat, closed, `id` first where there is one, arguments in their order.

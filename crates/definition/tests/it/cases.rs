@@ -249,7 +249,30 @@ pub(crate) const METHODS: &[Case] = &[
     case("a filter called like an argument", &[("          name: {at: /name", "          email: {at: /name")], Accepts),
     case("a mapped value that is not there", &[("{ACTIVE: a, SUSPENDED: s}", "{ACTIVE: a, GONE: s}")], Accepts),
     case("mapped values without an enum", &[("enum: [ACTIVE, SUSPENDED], send", "send")], Accepts),
-    case("mapped values in a header", &[("{query: filter, values:", "{header: filter, values:")], Accepts),
+    case(
+        "a mapped value that a header cannot carry",
+        &[("{query: filter, values: {ACTIVE: a,", "{header: x-filter, values: {ACTIVE: ä,")],
+        Accepts,
+    ),
+    case("a mapped null in a query", &[("values: {ACTIVE: a,", "values: {ACTIVE: null,")], Accepts),
+    case("a template in a mapped value", &[("values: {ACTIVE: a,", "values: {ACTIVE: '{{ id }}',")], Accepts),
+    case(
+        "mapped values in the body of a GET request",
+        &[("{query: filter, values:", "{body: /filter, values:")],
+        Accepts,
+    ),
+    case(
+        "a mapped null in a form",
+        &[
+            ("description: Adds a person.", "description: Adds a person.\n        body: form"),
+            (
+                "required: true, send: body}",
+                "required: true, send: body}\n          role: {description: Role., enum: [a], send: {body: /role, values: {a: null}}}",
+            ),
+        ],
+        Accepts,
+    ),
+    case("values without a place", &[("{query: filter, values:", "{values:")], Refuses),
     case("a body in a GET request", &[("Exact address., send: query", "Exact address., send: body")], Accepts),
     case(
         "no body, and an argument in it",

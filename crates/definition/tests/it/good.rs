@@ -148,7 +148,9 @@ fn arguments_go_where_they_are_sent() {
         "          email: {description: Address., required: true, send: body}\n",
         "          email: {description: Address., required: true, send: body}\n\
          \x20         given_name: {description: Name., send: {body: /name/givenName}}\n\
-         \x20         dry_run: {description: Try., type: boolean, send: {query: dryRun, values: {true: 'yes', false: 'no'}}}\n\
+         \x20         dry_run: {description: Try., type: boolean, send: {query: dryRun, values: {true: 'yes', false: 2}}}\n\
+         \x20         role: {description: Role., enum: [admin, member], send: {body: /role/level, values: {admin: 9, member: null}}}\n\
+         \x20         urgent: {description: Urgent., type: boolean, send: {header: X-Priority, values: {true: high, false: 0}}}\n\
          \x20         request_id: {description: Id., send: header}\n\
          \x20         groups: {description: Groups., type: array, items: {type: string}, send: {query: group}}\n\
          \x20         extra: {description: More., schema: {type: object, properties: {a: {type: integer}}}, send: body}\n",
@@ -159,13 +161,16 @@ fn arguments_go_where_they_are_sent() {
     };
     assert_eq!(place("email"), Some(ArgumentPlace::Body("/email".into())));
     assert_eq!(place("given_name"), Some(ArgumentPlace::Body("/name/givenName".into())));
-    assert_eq!(
-        place("dry_run"),
-        Some(ArgumentPlace::MappedQuery(
-            "dryRun".into(),
-            vec![(json!(true), "yes".into()), (json!(false), "no".into())]
-        ))
-    );
+    let values = |name: &str| {
+        create.arguments.iter().find(|argument| argument.name == name).map(|argument| argument.values.clone())
+    };
+    assert_eq!(place("dry_run"), Some(ArgumentPlace::Query("dryRun".into())));
+    assert_eq!(values("dry_run"), Some(vec![(json!(true), json!("yes")), (json!(false), json!("2"))]));
+    assert_eq!(place("role"), Some(ArgumentPlace::Body("/role/level".into())));
+    assert_eq!(values("role"), Some(vec![(json!("admin"), json!(9)), (json!("member"), json!(null))]));
+    assert_eq!(place("urgent"), Some(ArgumentPlace::Header("x-priority".into())));
+    assert_eq!(values("urgent"), Some(vec![(json!(true), json!("high")), (json!(false), json!("0"))]));
+    assert_eq!(values("email"), Some(Vec::new()));
     assert_eq!(place("request_id"), Some(ArgumentPlace::Header("request-id".into())));
     assert_eq!(place("groups"), Some(ArgumentPlace::Query("group".into())));
     assert_eq!((create.body, create.kind, create.idempotent), (BodyRule::Json, MethodKind::Create, false));

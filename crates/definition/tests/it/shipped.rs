@@ -73,9 +73,9 @@ fn the_list_of_1password_is_as_its_definition_says() {
         arguments,
         ["state", "email", "email_ends_with", "display_name_contains", "limit", "next_cursor", "fields"]
     );
-    let mapped =
-        vec![(json!("ACTIVE"), "user.isActive()".to_owned()), (json!("SUSPENDED"), "user.isSuspended()".to_owned())];
-    assert_eq!(list.arguments[0].place, ArgumentPlace::MappedQuery("filter".into(), mapped));
+    assert_eq!(list.arguments[0].place, ArgumentPlace::Query("filter".into()));
+    let mapped = [(json!("ACTIVE"), json!("user.isActive()")), (json!("SUSPENDED"), json!("user.isSuspended()"))];
+    assert_eq!(list.arguments[0].values, mapped);
     assert_eq!(list.input_schema["additionalProperties"], json!(false));
 }
 

@@ -7,7 +7,7 @@ use quartermaster_engine::ListOptions;
 use quartermaster_types::Code;
 use serde_json::{Value, json};
 
-use crate::plans::{argument, method_mut, plan, template};
+use crate::plans::{argument, mapped, method_mut, plan, template};
 use crate::upstream::{Reply, Upstream};
 use crate::world::World;
 
@@ -141,6 +141,44 @@ async fn queries_are_fixed_mapped_repeated_and_escaped() {
     );
     let problem = world.failure("list", json!({"state": "GONE"})).await.problem;
     assert_eq!((problem.code(), problem.body().errors[0].pointer.as_str()), (Code::InvalidArgument, "/state"));
+}
+
+#[tokio::test]
+async fn mapped_values_go_to_headers_bodies_and_forms_as_these_carry_them() {
+    let (mut world, upstream) = world().await;
+    let level = [("high", json!(9)), ("none", json!(null)), ("text", json!("a b&"))];
+    for body in [BodyRule::Json, BodyRule::Form] {
+        let mut plan = plan(&upstream.base_url());
+        let note = method_mut(&mut plan, "note");
+        note.body = body;
+        note.arguments.push(mapped("level", ArgumentPlace::Body("/level/of".to_owned()), &level));
+        note.arguments.push(mapped("urgent", ArgumentPlace::Header("x-urgent".to_owned()), &[("yes", json!("1"))]));
+        world.plan = std::sync::Arc::new(plan);
+        world.single("note", json!({"id": "1", "level": "high", "urgent": "yes"})).await;
+        world.single("note", json!({"id": "1", "level": "text"})).await;
+        let problem = world.failure("note", json!({"id": "1", "urgent": "no"})).await.problem;
+        assert_eq!((problem.code(), problem.body().errors[0].pointer.as_str()), (Code::InvalidArgument, "/urgent"));
+    }
+    world.plan = {
+        let mut plan = plan(&upstream.base_url());
+        let note = method_mut(&mut plan, "note");
+        note.arguments.push(mapped("level", ArgumentPlace::Body("/level/of".to_owned()), &level));
+        std::sync::Arc::new(plan)
+    };
+    world.single("note", json!({"id": "1", "level": "none"})).await;
+    let seen = upstream.seen();
+    let bodies: Vec<&str> = seen.iter().map(|seen| seen.body.as_str()).collect();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"level":{"of":9}}"#,
+            r#"{"level":{"of":"a b&"}}"#,
+            "level%5Bof%5D=9",
+            "level%5Bof%5D=a+b%26",
+            r#"{"level":{"of":null}}"#
+        ]
+    );
+    assert_eq!((seen[0].header("x-urgent"), seen[1].header("x-urgent")), (Some("1"), None));
 }
 
 #[tokio::test]

@@ -121,11 +121,17 @@ fn method(name: &str, kind: MethodKind, http_method: &str, path: &str) -> Method
 }
 
 pub fn argument(name: &str, place: ArgumentPlace) -> Argument {
-    Argument { name: name.to_owned(), schema: Value::Null, required: false, place }
+    Argument { name: name.to_owned(), schema: Value::Null, required: false, place, values: Vec::new() }
 }
 
 pub fn filter(argument: &str, at: &str, compare: Comparison) -> LocalFilter {
     LocalFilter { argument: argument.to_owned(), at: at.to_owned(), compare, fold_case: true }
+}
+
+/// An argument for whose values something else is sent.
+pub fn mapped(name: &str, place: ArgumentPlace, values: &[(&str, Value)]) -> Argument {
+    let values = values.iter().map(|(from, to)| (Value::from(*from), to.clone())).collect();
+    Argument { values, ..argument(name, place) }
 }
 
 fn list(pagination: Pagination) -> Method {
@@ -139,13 +145,7 @@ fn list(pagination: Pagination) -> Method {
             filter("name_starts_with", "/name", Comparison::StartsWith),
         ],
         arguments: vec![
-            argument(
-                "state",
-                ArgumentPlace::MappedQuery(
-                    "filter".to_owned(),
-                    vec![(Value::from("ACTIVE"), "user.isActive()".to_owned())],
-                ),
-            ),
+            mapped("state", ArgumentPlace::Query("filter".to_owned()), &[("ACTIVE", Value::from("user.isActive()"))]),
             argument("tag", ArgumentPlace::Query("tag".to_owned())),
         ],
         ..method("list", MethodKind::List, "GET", "/users")

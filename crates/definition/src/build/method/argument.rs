@@ -1,12 +1,14 @@
 //! Arguments of methods: their schemas and where they go.
 
+mod values;
+
 use serde_json::{Map, Value};
 
 use crate::diagnostics::Rule;
 use crate::plan::{Argument, ArgumentPlace, IdRule};
 use crate::report::Report;
 use crate::tools::id_argument;
-use crate::tree::{Data, Key, Node};
+use crate::tree::{Key, Node};
 
 use super::super::variables::ROOT_NAMES;
 
@@ -46,9 +48,11 @@ pub(super) fn build(key: &Key, node: &Node, in_templates: &[String], id: &IdRule
         );
     }
     let in_template = in_templates.contains(&key.text);
-    let place = place(key, node, &schema, in_template, report);
+    let place = place(key, node, in_template, report);
+    let values = node.get("send").and_then(|send| send.get("values"));
+    let values = values.map_or_else(Vec::new, |values| values::build(values, &schema, &place, report));
     let required = required(key, node, in_template, report);
-    Argument { name: key.text.clone(), schema, required, place }
+    Argument { name: key.text.clone(), schema, required, place, values }
 }
 
 fn required(key: &Key, node: &Node, in_template: bool, report: &mut Report<'_>) -> bool {
@@ -105,7 +109,7 @@ fn enum_has_only_texts(node: &Node) -> bool {
     node.get("enum").is_none_or(|values| values.items().iter().all(|value| value.text().is_some()))
 }
 
-fn place(key: &Key, node: &Node, schema: &Value, in_template: bool, report: &mut Report<'_>) -> ArgumentPlace {
+fn place(key: &Key, node: &Node, in_template: bool, report: &mut Report<'_>) -> ArgumentPlace {
     let name = &key.text;
     let Some(send) = node.get("send") else {
         if !in_template {
@@ -127,13 +131,6 @@ fn place(key: &Key, node: &Node, schema: &Value, in_template: bool, report: &mut
         _ => {}
     }
     let text = |name: &str| send.get(name).and_then(Node::text).map(str::to_owned);
-    if let Some(values) = send.get("values") {
-        let Some(query) = text("query") else {
-            report.error(values, Rule::ConflictingKeys, "`values` goes with `query` only");
-            return ArgumentPlace::Template;
-        };
-        return ArgumentPlace::MappedQuery(query, mapped(values, schema, report));
-    }
     if let Some(query) = text("query") {
         return ArgumentPlace::Query(query);
     }
@@ -141,36 +138,4 @@ fn place(key: &Key, node: &Node, schema: &Value, in_template: bool, report: &mut
         return ArgumentPlace::Header(header.to_ascii_lowercase());
     }
     text("body").map_or(ArgumentPlace::Template, ArgumentPlace::Body)
-}
-
-/// What is sent for each value. Every value of the argument needs an entry, and every entry a value.
-fn mapped(values: &Node, schema: &Value, report: &mut Report<'_>) -> Vec<(Value, String)> {
-    let known: Vec<Value> =
-        match (schema.get("enum").and_then(Value::as_array), schema.get("type").and_then(Value::as_str)) {
-            (Some(known), _) => known.clone(),
-            (None, Some("boolean")) => vec![Value::Bool(true), Value::Bool(false)],
-            _ => {
-                let help = "list the values under `enum`, so that every one of them can be sent";
-                report.error_with_help(values, Rule::MissingKey, "`values` needs an argument with `enum`", help);
-                return Vec::new();
-            }
-        };
-    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    for (key, node) in values.entries() {
-        if !known.iter().any(|value| shown(value) == key.text) {
-            let message = format!("`{}` is not one of the argument's values", key.text);
-            report.error_at_key(key, node, Rule::WrongValue, message, None);
-        }
-    }
-    let mut out = Vec::new();
-    for value in known {
-        match values.get(&shown(&value)) {
-            Some(Node { data: Data::Text(text), .. }) => out.push((value, text.clone())),
-            Some(node) => out.extend(node.scalar_text().map(|text| (value, text))),
-            None => {
-                report.error(values, Rule::MissingKey, format!("there is no entry for the value `{}`", shown(&value)));
-            }
-        }
-    }
-    out
 }

@@ -45,6 +45,10 @@ pub(super) fn rule(
                 let message = format!("`{}` goes to `{pointer}`, and a form has no levels", argument.name);
                 report.error(node, Rule::ConflictingKeys, message);
             }
+            if argument.values.iter().any(|(_, sent)| sent.is_null()) {
+                let message = format!("`{}` sends null for a value, and a form has texts only", argument.name);
+                report.error(node, Rule::ConflictingKeys, message);
+            }
         }
     }
     declared
@@ -131,7 +135,7 @@ pub(super) fn check_places(
     taken.extend(page_places(pagination).into_iter().map(|place| (place, "`pagination`".to_owned())));
     for argument in arguments {
         let place = match &argument.place {
-            ArgumentPlace::Query(name) | ArgumentPlace::MappedQuery(name, _) => format!("?{name}"),
+            ArgumentPlace::Query(name) => format!("?{name}"),
             ArgumentPlace::Header(name) => format!("{name}:"),
             ArgumentPlace::Body(pointer) => pointer.clone(),
             ArgumentPlace::Template | ArgumentPlace::ListOption | ArgumentPlace::LocalFilter => continue,

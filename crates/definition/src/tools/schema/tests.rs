@@ -2,7 +2,7 @@
 use super::*;
 
 fn argument(name: &str, schema: Value, required: bool) -> Argument {
-    Argument { name: name.into(), schema, required, place: ArgumentPlace::Body(format!("/{name}")) }
+    Argument { name: name.into(), schema, required, place: ArgumentPlace::Body(format!("/{name}")), values: Vec::new() }
 }
 
 #[test]
