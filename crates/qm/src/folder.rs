@@ -18,6 +18,10 @@ const LOCK: &str = "lock";
 /// What a half-finished `init` leaves; taken away by the next one.
 const STAGING: &str = ".init";
 
+/// What to look at when the database of the environment does not answer.
+const DATABASE_HINT: &str = "QM_DATABASE_URL says where the rows are kept: postgres://USER:PASSWORD@HOST:PORT/NAME. \
+                             Without it they are kept in the data folder.";
+
 /// Length of a root key in its file: 64 hex digits.
 const KEY_DIGITS: usize = 64;
 
@@ -38,6 +42,11 @@ impl Folder {
         root_key_file: Option<&Path>,
         fill: impl AsyncFnOnce(&Store, &RootKey) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let database_url = database_url()?;
+        // Looked at before it is touched: a folder that is not ours keeps its permissions and gets no file.
+        if path.exists() {
+            refuse_existing(path)?;
+        }
         make_private_folder(path)?;
         let lock = lock(path)?;
         refuse_existing(path)?;
@@ -46,7 +55,7 @@ impl Folder {
             fs::remove_dir_all(&staging).map_err(Failure::io(format!("removing {}", staging.display())))?;
         }
         make_private_folder(&staging)?;
-        let result = Self::create_in(path, &staging, root_key_file, fill).await;
+        let result = Self::create_in(path, &staging, root_key_file, database_url, fill).await;
         if result.is_err() {
             // The first error is what matters; a staging folder that stays is taken away by the next attempt.
             let _ = fs::remove_dir_all(&staging);
@@ -59,6 +68,7 @@ impl Folder {
         path: &Path,
         staging: &Path,
         root_key_file: Option<&Path>,
+        database_url: Option<String>,
         fill: impl AsyncFnOnce(&Store, &RootKey) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let staged_key = staging.join(ROOT_KEY);
@@ -69,7 +79,7 @@ impl Folder {
         }
         let filled = async {
             let key = read_key(key_file)?;
-            let store = match env::text(env::DATABASE_URL) {
+            let store = match database_url {
                 Some(url) => Store::connect_postgres(&url).await,
                 None => Store::create_sqlite(&staging.join(DATABASE)).await,
             };
@@ -107,12 +117,22 @@ impl Folder {
 
     /// The rows: the folder's database, or the one that the environment names.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
-        let store = match env::text(env::DATABASE_URL) {
+        let store = match database_url()? {
             Some(url) => Store::connect_postgres(&url).await,
             None => Store::open_sqlite(&self.path.join(DATABASE)).await,
         };
         store.map_err(|error| database_failure(&error))
     }
+}
+
+/// The address of the database that the environment names. It may hold a password, so no error repeats it.
+fn database_url() -> Result<Option<String>, Failure> {
+    let url = env::text(env::DATABASE_URL);
+    if url.as_deref().is_none_or(|url| ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))) {
+        return Ok(url);
+    }
+    Err(Failure::usage("QM_DATABASE_URL is not the address of a PostgreSQL database; nothing was done")
+        .hint(DATABASE_HINT))
 }
 
 fn refuse_existing(path: &Path) -> Result<(), Failure> {
@@ -215,7 +235,11 @@ fn database_failure(error: &StoreError) -> Failure {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
+        let cause_text = cause.to_string();
+        // Some errors repeat their cause themselves.
+        if !text.contains(&cause_text) {
+            text.push_str(&format!(": {cause_text}"));
+        }
         source = cause.source();
     }
     let failure = Failure::failed(text);
@@ -223,6 +247,7 @@ fn database_failure(error: &StoreError) -> Failure {
         StoreError::Newer { .. } => failure
             .hint("The data was written by a newer version of this program. Nothing was changed; use that version."),
         StoreError::NoSpace(_) => failure.hint("Make room on the disk, then start again."),
+        _ if env::text(env::DATABASE_URL).is_some() => failure.hint(DATABASE_HINT),
         _ => failure,
     }
 }

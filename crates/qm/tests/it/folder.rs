@@ -37,10 +37,33 @@ fn init_prints_the_token_alone_and_a_second_one_changes_nothing() {
 fn init_leaves_a_folder_with_other_things_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("thesis.txt"), "words").unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = run(&["init", "--data-dir", folder.path().to_str().unwrap()]).exits(1);
     assert!(output.err.contains("thesis.txt"), "{}", output.err);
-    assert_eq!(std::fs::read(folder.path().join("thesis.txt")).unwrap(), b"words");
-    assert!(!folder.path().join("root.key").exists());
+    assert_eq!(contents(folder.path()), [("thesis.txt".to_owned(), b"words".to_vec())]);
+    let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755, "others can still look into what is theirs");
+}
+
+#[test]
+fn an_address_that_is_no_postgresql_database_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for url in ["data.sqlite", "mysql://user:hush@127.0.0.1/x"] {
+        let output = finish(
+            command(&["init", "--data-dir", data.to_str().unwrap()]).env("QM_DATABASE_URL", url).spawn().unwrap(),
+        )
+        .exits(2);
+        assert!(output.err.contains("QM_DATABASE_URL") && output.err.contains("postgres://"), "{}", output.err);
+        assert!(!output.err.contains("hush"), "{}", output.err);
+        assert!(!data.exists());
+    }
+    let url = "postgres://user:hush@127.0.0.1:1/x";
+    let output =
+        finish(command(&["init", "--data-dir", data.to_str().unwrap()]).env("QM_DATABASE_URL", url).spawn().unwrap())
+            .exits(1);
+    assert!(output.err.contains("QM_DATABASE_URL") && !output.err.contains("hush"), "{}", output.err);
+    assert_eq!(output.err.matches("refused").count(), 1, "said once: {}", output.err);
 }
 
 #[test]
