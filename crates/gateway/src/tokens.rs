@@ -185,9 +185,15 @@ impl Gateway {
         page::of(&self.inner.cursors, &context, limit, rows, |row| row.id.0, |row| view(&row))
     }
 
-    /// Revokes a token; it stops working at once.
+    /// Revokes a token; it stops working at once. None revokes itself: the last one could not be replaced.
     pub async fn revoke_token(&self, actor: &Arc<Actor>, request_id: RequestId, id: TokenId) -> Result<(), Problem> {
         rights::require_full_admin(actor, "revoke tokens")?;
+        if id == actor.token_id {
+            return Err(Problem::caller(Code::Conflict, "A token cannot revoke itself; nothing was changed.").with_hint(
+                "Make another admin token with POST /token, and revoke this one with that: so an environment always keeps \
+                 somebody who can administer it.",
+            ));
+        }
         let now = self.inner.clock.now();
         let audit = self.change(actor, request_id, "token.revoke").target(id).row();
         let found =

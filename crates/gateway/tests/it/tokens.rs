@@ -91,6 +91,18 @@ async fn roles_do_what_they_are_for_and_no_more() {
 }
 
 #[tokio::test]
+async fn the_last_administrator_cannot_be_revoked_by_itself() {
+    let house = House::new().await;
+    let id = || house.gateway.request_id();
+    let refused = house.gateway.revoke_token(&house.admin, id(), house.admin.token_id).await.unwrap_err();
+    assert_eq!((refused.code(), refused.body().origin), (Code::Conflict, Origin::Caller));
+    assert!(refused.body().hint.as_deref().is_some_and(|hint| hint.contains("POST /token")));
+    house.gateway.list_tokens(&house.admin, &PageQuery::default()).await.unwrap();
+    let (successor, _) = house.token(Role::Admin, Narrowing::default()).await;
+    house.gateway.revoke_token(&successor, id(), house.admin.token_id).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_narrowed_token_sees_and_calls_only_what_it_names() {
     let house = House::new().await;
     let own = house.account().await;
