@@ -169,7 +169,20 @@ fn text_of(bytes: &[u8]) -> Result<Vec<u8>, RosterError> {
     if !text.contains(&b'\n') {
         text.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
     }
+    if declares_separator(&text) {
+        // What is left is an empty line, so that the numbers of the others hold.
+        text.drain(..SEPARATOR_LINE);
+    }
     if text.iter().all(u8::is_ascii_whitespace) { Err(RosterError::Empty) } else { Ok(text) }
+}
+
+/// The length of `sep=;`.
+const SEPARATOR_LINE: usize = 5;
+
+/// Whether the first line is the one by which spreadsheets tell each other the delimiter (`sep=;`): it is found without.
+fn declares_separator(text: &[u8]) -> bool {
+    text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep="))
+        && matches!(text.get(SEPARATOR_LINE), Some(b'\r' | b'\n'))
 }
 
 /// How the columns are laid out.

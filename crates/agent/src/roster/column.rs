@@ -72,11 +72,21 @@ fn found(
     let emails = |column: usize| rows.iter().filter(|row| row.get(column).is_some_and(cell_is_email)).count();
     let with_emails: Vec<usize> = (0..width).filter(|column| emails(*column) > 0).collect();
     if has_header {
-        let named = (0..width.min(names.len())).filter_map(|column| Some((rank(&names[column])?, column))).min();
-        if let Some((_, column)) = named
+        let mut named: Vec<(usize, usize)> =
+            (0..width.min(names.len())).filter_map(|column| Some((rank(&names[column])?, column))).collect();
+        named.sort_unstable();
+        if let Some(&(_, column)) = named.first()
             && (emails(column) > 0 || with_emails.is_empty())
         {
-            return Ok(column);
+            // A second column with such a name is no matter as long as it says the same.
+            let mut several: Vec<usize> =
+                named.iter().map(|(_, other)| *other).filter(|other| differ(rows, column, *other)).collect();
+            if several.is_empty() {
+                return Ok(column);
+            }
+            several.push(column);
+            several.sort_unstable();
+            return Err(RosterError::SeveralColumns(several.into_iter().map(labels).collect()));
         }
     }
     match with_emails.as_slice() {
@@ -84,6 +94,14 @@ fn found(
         [] => Err(RosterError::NoEmails((0..width).map(labels).collect())),
         several => Err(RosterError::SeveralColumns(several.iter().map(|column| labels(*column)).collect())),
     }
+}
+
+/// Whether a line has two different addresses in two columns.
+fn differ(rows: &[ByteRecord], one: usize, other: usize) -> bool {
+    let email = |row: &ByteRecord, column: usize| {
+        row.get(column).filter(|cell| cell_is_email(cell)).map(|cell| cell.trim_ascii().to_ascii_lowercase())
+    };
+    rows.iter().any(|row| email(row, one).zip(email(row, other)).is_some_and(|(one, other)| one != other))
 }
 
 /// How clearly a header name means the person's own address; lower is clearer.

@@ -109,6 +109,23 @@ fn the_column_can_be_named_or_numbered() {
 }
 
 #[test]
+fn two_columns_with_telling_names_and_different_addresses_are_the_users_to_choose_from() {
+    let text = "Work Email,E-Mail\na@work.com,a@home.com\n";
+    let expected = "error: several columns have e-mail addresses (1 (Work Email), 2 (E-Mail)): say which with --column";
+    assert_eq!(check(text, None), expected);
+    assert_eq!(check(text, Some("Work Email")), "2:a@work.com");
+    assert_eq!(check("email,login\na@x.com,A@X.com\nb@x.com,\nc@x.com,cc\n", None), "2:a@x.com 3:b@x.com 4:c@x.com");
+}
+
+#[test]
+fn the_line_with_the_separator_of_a_spreadsheet_is_stepped_over() {
+    assert_eq!(check("sep=;\r\nname;email\r\nA;a@x.com\r\n", None), "3:a@x.com");
+    assert_eq!(check("\u{feff}SEP=\t\na@x.com\tA\nbad\tB\n", None), "2:a@x.com !3 \"bad\" is not an e-mail address");
+    assert_eq!(check("sep=;\n", None), "error: the list is empty");
+    assert_eq!(check("sep=;", None), "error: no column has e-mail addresses; the columns are: 1 (sep=)");
+}
+
+#[test]
 fn files_that_are_no_lists_are_named_for_what_they_are() {
     for (text, expected) in [
         (&b""[..], "error: the list is empty"),
