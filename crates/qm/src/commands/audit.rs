@@ -120,7 +120,7 @@ fn writes(arguments: &AuditArguments, bytes: &[u8], account: AccountId) -> Write
     Writes { concurrency: usize::from(arguments.concurrency), journal, work }
 }
 
-/// The report files with their forms; refused before any work when a form is unknown.
+/// The report files with their forms; refused before any work when a form is unknown or the file has no place.
 fn targets(arguments: &AuditArguments) -> Result<Vec<(PathBuf, ReportFormat)>, Failure> {
     let form = |path: &PathBuf| {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
@@ -137,6 +137,15 @@ fn targets(arguments: &AuditArguments) -> Result<Vec<(PathBuf, ReportFormat)>, F
                 )));
             }
         };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() || path.is_dir() {
+            let why = if path.is_dir() {
+                "is a folder".to_owned()
+            } else {
+                format!("there is no folder {}", folder.display())
+            };
+            return Err(Failure::usage(format!("--report {}: {why}; nothing was done", path.display())));
+        }
         Ok((path.clone(), form))
     };
     arguments.report.iter().map(form).collect()

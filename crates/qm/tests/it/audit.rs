@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, finish};
+use crate::stage::{Stage, finish, run};
 
 fn finding<'a>(report: &'a Value, email: &str) -> &'a Value {
     report["people"]
@@ -156,4 +156,16 @@ fn patience_has_an_end_and_a_code_of_its_own() {
     assert!(output.err.contains("not finished"), "{}", output.err);
     let report = output.json();
     assert!(report["counts"]["not_reached"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_report_without_a_place_is_refused_before_anybody_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    for (report, why) in [("missing/report.html", "there is no folder"), ("taken.html", "is a folder")] {
+        let report = folder.path().join(report);
+        std::fs::create_dir_all(folder.path().join("taken.html")).unwrap();
+        // Neither the list nor a gateway is looked for.
+        let output = run(&["audit", "no-such-list.csv", "--suspend", "--report", report.to_str().unwrap()]).exits(2);
+        assert!(output.err.contains(why) && output.err.contains("nothing was done"), "{}", output.err);
+    }
 }
