@@ -21,6 +21,9 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// Columns below which a width is not one that a person looks at.
+const NARROWEST: u16 = 20;
+
 /// Rows for people and for CSV.
 #[derive(Debug)]
 pub(crate) struct Rows {
@@ -35,9 +38,8 @@ impl Rows {
 
     fn table(&self) -> String {
         let mut table = Table::new();
-        // Only a terminal has a width; a file or a pipe gets whole lines.
-        let arrangement =
-            if io::stdout().is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        let wraps = wraps(io::stdout().is_terminal(), table.width());
+        let arrangement = if wraps { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
         table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(arrangement);
         table.set_header(self.header.iter().map(|name| name.to_uppercase().replace('_', " ")));
         for row in &self.rows {
@@ -59,6 +61,12 @@ impl Rows {
         let bytes = writer.into_inner().map_err(|error| Failure::failed(error.to_string()))?;
         String::from_utf8(bytes).map_err(|error| Failure::failed(error.to_string()))
     }
+}
+
+/// Only a terminal has a width; a file or a pipe gets whole lines, and so does a terminal that says it has none, as under
+/// `script`, `expect` and in containers.
+fn wraps(is_terminal: bool, width: Option<u16>) -> bool {
+    is_terminal && width.is_some_and(|width| width >= NARROWEST)
 }
 
 /// Prints a value: `rows` for people and CSV, `value` for JSON and YAML.
@@ -117,6 +125,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn cells_are_wrapped_only_where_there_is_a_width() {
+        assert!(wraps(true, Some(NARROWEST)));
+        for (is_terminal, width) in [(true, Some(NARROWEST - 1)), (true, Some(0)), (true, None), (false, Some(100))] {
+            assert!(!wraps(is_terminal, width), "{is_terminal} {width:?}");
+        }
+    }
 
     #[test]
     fn rows_read_the_same_in_every_form() {
