@@ -4,11 +4,13 @@ mod gateway;
 mod local;
 mod playbooks;
 
+use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{FalseyValueParser, Resettable};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use gateway::{
@@ -18,6 +20,7 @@ pub(crate) use gateway::{
 pub(crate) use local::{DefinitionCommand, DemoArguments, InitArguments, LogFormat, ServeArguments, SimulateArguments};
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
 
+use crate::env;
 use crate::output::Format;
 
 /// The tool layer between AI agents and your company's SaaS.
@@ -37,6 +40,24 @@ pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// What the command line and the environment say; ends the program with an explanation when they cannot be used.
+    pub(crate) fn read() -> Self {
+        let mut command = without(Self::command(), &env::is_empty);
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// The command without the variables that are `absent`: an empty one counts as not set, for every flag alike.
+fn without(command: clap::Command, absent: &dyn Fn(&OsStr) -> bool) -> clap::Command {
+    let command = command.mut_args(|argument| match argument.get_env() {
+        Some(name) if absent(name) => argument.env(Resettable::Reset),
+        _ => argument,
+    });
+    command.mut_subcommands(|inner| without(inner, absent))
 }
 
 /// The commands, in the order in which one meets them.
@@ -112,6 +133,11 @@ pub(crate) struct OutputArguments {
 /// A switch that the environment can set too: empty, `0`, `false`, `no` and `off` mean off.
 fn switch() -> FalseyValueParser {
     FalseyValueParser::new()
+}
+
+/// Where to listen: the address of an interface, not a name that could mean several.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, for instance 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

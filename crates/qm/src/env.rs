@@ -3,7 +3,7 @@
 //! Every flag `--some-name` is also `QM_SOME_NAME`; a test holds that. What is secret has a variable and no flag, because
 //! the arguments of a process can be read by others.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use secrecy::SecretString;
 
@@ -33,12 +33,17 @@ pub(crate) fn secret(name: &str) -> Option<SecretString> {
     text(name).map(SecretString::from)
 }
 
+/// Whether a variable is set to nothing, as scripts and container definitions do with what they do not use.
+pub(crate) fn is_empty(name: &OsStr) -> bool {
+    read(name).is_some_and(|value| value.is_empty())
+}
+
 /// A variable's text; empty or not UTF-8 counts as absent.
 pub(crate) fn text(name: &str) -> Option<String> {
     read(name)?.into_string().ok().filter(|value| !value.is_empty())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place where configuration is read")]
-fn read(name: &str) -> Option<OsString> {
+fn read(name: impl AsRef<OsStr>) -> Option<OsString> {
     std::env::var_os(name)
 }

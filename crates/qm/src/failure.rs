@@ -1,6 +1,7 @@
 //! Errors for people: what went wrong, what to do, which call helps, where to read on. Never a secret.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use quartermaster_agent::AgentError;
 use quartermaster_client::ClientError;
@@ -53,6 +54,29 @@ impl Failure {
         move |error| Self::failed(format!("{what}: {error}"))
     }
 
+    /// Gives the calls to try the flags that the failed one had, so that they work on the same account and session.
+    pub(crate) fn with_flags(mut self, flags: &[(&str, String)]) -> Self {
+        for next in &mut self.parts.next {
+            for (flag, value) in flags {
+                next.push_str(&format!(" --{flag} {}", quoted(value)));
+            }
+        }
+        self
+    }
+
+    /// An address cannot be listened on.
+    pub(crate) fn listening(address: SocketAddr) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| {
+            let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
+            let failure = Self::io(format!("listening on {address}"))(error);
+            if !in_use {
+                return failure;
+            }
+            failure
+                .hint("Another process listens there. Take another port with --listen (QM_LISTEN); 0 takes a free one.")
+        }
+    }
+
     fn of_problem(problem: &Problem) -> Self {
         let body = problem.body();
         let mut failure = Self::new(exit_of(problem), body.detail.clone());
@@ -96,8 +120,13 @@ fn argument(name: &str, value: &serde_json::Value) -> String {
         serde_json::Value::String(text) => format!("{name}={text}"),
         other => format!("{name}:={other}"),
     };
+    quoted(&text)
+}
+
+/// A word for a shell.
+fn quoted(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "=:._@-+/".contains(letter);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn exit_of(problem: &Problem) -> Exit {
@@ -230,6 +259,15 @@ mod tests {
             "error: The vendor answered 404.\n       request 0190\n hint: Find the person first.\n  \
              try: qm call list_people 'email=a b@x.com' limit:=5\n docs: docs/problems.md#not_found\n"
         );
+    }
+
+    #[test]
+    fn calls_to_try_keep_the_flags_of_the_one_that_failed() {
+        let failure = Failure::failed("no").next("qm call LIST").next("qm call GET id=A");
+        let failure = failure.with_flags(&[("account", "0190".to_owned()), ("session", "it's".to_owned())]);
+        let text = plain(&failure);
+        assert!(text.contains(r"try: qm call LIST --account 0190 --session 'it'\''s'"), "{text}");
+        assert!(text.contains("try: qm call GET id=A --account 0190 --session"), "{text}");
     }
 
     #[test]

@@ -20,15 +20,12 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments.command) {
+    match run(Arguments::read().command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             output::note(failure.render().trim_end());

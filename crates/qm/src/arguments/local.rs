@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use quartermaster_simulator::{EndOfList, ErrorShape, Obfuscation, RateHeaders, RateLimit};
 
-use super::{OutputArguments, duration, switch};
+use super::{OutputArguments, address, duration, switch};
 
 /// `qm demo`.
 #[derive(Args, Debug)]
@@ -56,7 +56,7 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) data: DataArguments,
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "QM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "QM_LISTEN", value_parser = address, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
     /// Let calls reach this loopback or private address; may be given more than once
     #[arg(long, env = "QM_ALLOW_UPSTREAM", value_delimiter = ',', value_name = "HOST:PORT")]
@@ -101,7 +101,7 @@ pub(crate) struct SimulateArguments {
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(quartermaster_simulator::SIMULATORS))]
     pub(crate) vendor: String,
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "QM_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "QM_LISTEN", value_parser = address, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
     /// People in the directory
     #[arg(long, env = "QM_USERS", default_value_t = 1200, value_parser = users, value_name = "N")]

@@ -1,5 +1,3 @@
-use clap::CommandFactory;
-
 use super::*;
 
 fn each(command: &clap::Command, visit: &mut dyn FnMut(&clap::Command, &clap::Arg)) {
@@ -47,6 +45,24 @@ fn no_flag_takes_a_secret() {
         let secret = ["secret", "password", "token"].iter().any(|word| name.contains(word));
         assert!(!secret || ["token-file", "token-lifetime"].contains(&name), "--{name} of {}", command.get_name());
     });
+}
+
+#[test]
+fn an_empty_variable_counts_as_absent_for_every_flag() {
+    let mut left = Vec::new();
+    each(&without(Arguments::command(), &|name| name != "QM_LIMIT"), &mut |_, argument| {
+        left.extend(argument.get_env().and_then(|name| name.to_str()).map(str::to_owned));
+    });
+    left.dedup();
+    assert_eq!(left, ["QM_LIMIT"]);
+}
+
+#[test]
+fn an_address_to_listen_on_is_an_ip_address_with_a_port() {
+    assert!(address("127.0.0.1:0").is_ok() && address("[::1]:8080").is_ok());
+    for wrong in ["localhost:8080", "8080", "127.0.0.1", "127.0.0.1:99999", ""] {
+        assert!(address(wrong).unwrap_err().contains("127.0.0.1:8080"), "{wrong}");
+    }
 }
 
 #[test]

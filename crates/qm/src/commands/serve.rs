@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let root_key = folder.root_key()?;
     let listener = TcpListener::bind(arguments.listen).await;
-    let listener = listener.map_err(Failure::io(format!("listening on {}", arguments.listen)))?;
+    let listener = listener.map_err(Failure::listening(arguments.listen))?;
     let address = listener.local_addr().map_err(Failure::io("listening"))?;
     let gateway = Gateway::new(Options {
         store: folder.store().await?,

@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: &SimulateArguments) -> Result<Exit, Failure> 
         ..Config::default()
     };
     let running = quartermaster_simulator::start(config).await;
-    let running = running.map_err(Failure::io(format!("listening on {}", arguments.listen)))?;
+    let running = running.map_err(Failure::listening(arguments.listen))?;
     output::data(&format!(
         "listening on {}\nclient_id={}\nclient_secret={}\naccount_id={}\n",
         running.base_url(),

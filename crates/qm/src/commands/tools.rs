@@ -88,12 +88,20 @@ pub(crate) async fn call(arguments: &CallArguments) -> Result<Exit, Failure> {
         wait_seconds: arguments.wait.map(|wait| wait.as_secs()),
     };
     let answer = if arguments.dry_run {
-        client.dry_run(account, &arguments.tool, given, &options).await?
+        client.dry_run(account, &arguments.tool, given, &options).await
     } else {
-        client.call_tool(account, &arguments.tool, given, &options).await?
+        client.call_tool(account, &arguments.tool, given, &options).await
     };
+    let answer = answer.map_err(|error| Failure::from(error).with_flags(&flags(arguments)))?;
     print(arguments.output.output, &answer.value)?;
     Ok(Exit::Ok)
+}
+
+/// Where a call takes place, when that was said: a read in another session would ground nothing.
+fn flags(arguments: &CallArguments) -> Vec<(&'static str, String)> {
+    let account = arguments.account.account.map(|id| ("account", id.to_string()));
+    let session = arguments.session.clone().map(|session| ("session", session));
+    account.into_iter().chain(session).collect()
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, Failure> {

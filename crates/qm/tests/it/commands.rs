@@ -49,6 +49,9 @@ fn calls_take_arguments_as_the_schema_wants_and_errors_teach() {
     let invented = format!("id={}{invented}", &id[..25]);
     let refused = stage.run(&["call", "1_password_users_suspend", &invented]).exits(4);
     assert!(refused.err.contains("docs/problems.md#ungrounded_id"), "{}", refused.err);
+    let refused = stage.run(&["call", "1_password_users_suspend", &invented, "--session", "leaver-1"]).exits(4);
+    let find = "try: qm call list_all_1_password_users --session leaver-1\n";
+    assert!(refused.err.contains(find), "the read has to be in the same session: {}", refused.err);
     assert_eq!(stage.count("suspend"), 0);
     let plan =
         stage.run(&["call", "1_password_users_suspend", &format!("id={id}"), "--dry-run", "-o", "json"]).exits(0);
