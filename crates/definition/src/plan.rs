@@ -382,6 +382,9 @@ pub struct Method {
     pub name: String,
     /// Kind.
     pub kind: MethodKind,
+    /// Whether it gives many records, in pages: a list, or a verb of the resource's own with `items` or `pagination`. Such a
+    /// method reads, takes no id, and takes the options of lists.
+    pub gives_many: bool,
     /// Canonical tool name, `1_password_users_suspend`; unique in the plan.
     pub tool_name: String,
     /// A name that every provider accepts: starts with a letter. Equals `tool_name` when that already does.
@@ -412,7 +415,7 @@ pub struct Method {
     pub arguments: Vec<Argument>,
     /// Whether the method takes an `id` that must be grounded before a write.
     pub takes_id: bool,
-    /// Where the result stands in the answer, JSON Pointer; empty for the whole body. For a list: the array.
+    /// Where the result stands in the answer, JSON Pointer; empty for the whole body. With many records: the array.
     pub result: String,
     /// How pages follow each other; `Pagination::None` for one answer.
     pub pagination: Pagination,

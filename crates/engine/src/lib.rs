@@ -21,8 +21,6 @@ mod token;
 use std::fmt;
 use std::sync::Arc;
 
-use quartermaster_definition::MethodKind;
-use quartermaster_definition::plan::PageStyle;
 use quartermaster_types::{AccountId, Clock, Problem};
 
 pub use call::{
@@ -68,7 +66,7 @@ impl Engine {
     /// again when the caller asked for it with [`Call::wait`].
     pub async fn execute(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let mut run = Run::new(self, &call);
-        let outcome = if is_list(&call) {
+        let outcome = if call.method.gives_many {
             list::walk(&mut run).await.map(Answer::List)
         } else {
             single::call(&mut run).await.map(Answer::Single)
@@ -95,9 +93,4 @@ impl Engine {
     pub fn forget(&self, account: AccountId) {
         self.inner.tokens.forget(account);
     }
-}
-
-/// Whether the answer is many records: a list, or a custom method whose answers come in pages.
-fn is_list(call: &Call<'_>) -> bool {
-    call.method.kind == MethodKind::List || call.method.pagination.style != PageStyle::None
 }

@@ -1,7 +1,7 @@
 //! What a call would send, with every secret masked.
 
 use http::HeaderMap;
-use quartermaster_definition::plan::{Auth, MethodKind, PageStyle};
+use quartermaster_definition::plan::Auth;
 use quartermaster_expr::{Place, Root, Scope, Template};
 use quartermaster_types::Problem;
 use serde_json::{Map, Value};
@@ -15,8 +15,8 @@ use crate::run::Run;
 /// The method's own request; for a list, the first page's.
 pub(crate) fn preview(run: &mut Run<'_>) -> Result<Preview, Problem> {
     let call = run.call;
-    let paged = call.method.kind == MethodKind::List || call.method.pagination.style != PageStyle::None;
-    let draft = if paged { list::first_request(run)? } else { run.draft(call.method, call.arguments)? };
+    let draft =
+        if call.method.gives_many { list::first_request(run)? } else { run.draft(call.method, call.arguments)? };
     let base = run.targets()?.base.clone();
     let masked = masked(&call.plan.auth, call.connection, &base)?;
     let mut url = draft.url;

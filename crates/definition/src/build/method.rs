@@ -26,6 +26,8 @@ struct Builder<'a, 'n> {
     resource_node: &'a Node,
     context: &'a Context<'n>,
     kind: MethodKind,
+    /// Whether it gives many records, in pages.
+    many: bool,
 }
 
 pub(super) fn build(
@@ -44,7 +46,9 @@ pub(super) fn build(
         "delete" => MethodKind::Delete,
         _ => MethodKind::Custom,
     };
-    let builder = Builder { key, node, resource, resource_node, context, kind };
+    let paged = node.get("pagination").is_some_and(|pagination| pagination.text().is_none());
+    let many = kind == MethodKind::List || (kind == MethodKind::Custom && (node.get("items").is_some() || paged));
+    let builder = Builder { key, node, resource, resource_node, context, kind, many };
     builder.check_keys(report);
     builder.build(report)
 }
@@ -52,11 +56,19 @@ pub(super) fn build(
 impl Builder<'_, '_> {
     /// Notes keys that this kind of method does not have.
     fn check_keys(&self, report: &mut Report<'_>) {
-        let is_list = self.kind == MethodKind::List;
-        let (wrong, why): (&[&str], _) = if is_list {
-            (&["result", "from", "to", "undo"], "a list has `items` and changes nothing")
-        } else {
-            (&["items", "local_filters", "pagination"], "only the method `list` has it")
+        let (wrong, why): (&[&str], _) = match self.kind {
+            MethodKind::List => (&["result", "from", "to", "undo"], "a list has `items` and changes nothing"),
+            MethodKind::Custom if self.many => (
+                &["result", "from", "to", "undo"],
+                "`items` or `pagination` make it a method that gives many records, which has `items` and changes nothing",
+            ),
+            MethodKind::Custom => {
+                (&["local_filters", "pagination"], "it needs `items`, which says where in the answer the records stand")
+            }
+            _ => (
+                &["items", "local_filters", "pagination"],
+                "only the method `list` and verbs of the resource's own have it",
+            ),
         };
         for (key, value) in self.node.entries() {
             if wrong.contains(&key.text.as_str()) {
@@ -74,14 +86,13 @@ impl Builder<'_, '_> {
                 "say what it does and when to use it: a model chooses by it",
             );
         }
-        let paged = is_list && self.node.get("pagination").or(self.context.root.get("pagination")).is_none();
-        if paged {
+        if self.many && self.node.get("pagination").or(self.context.root.get("pagination")).is_none() {
             let help = "declare `pagination`, or `pagination: none` when one answer has everything";
             report.warning_at_key(
                 self.key,
                 self.node,
                 Rule::NoPagination,
-                "only the first page of this list can be read",
+                "only the first page of its records can be read",
                 help,
             );
         }
@@ -119,6 +130,7 @@ impl Builder<'_, '_> {
             resource: self.resource.name.clone(),
             name: self.key.text.clone(),
             kind: self.kind,
+            gives_many: self.many,
             tool_name: String::new(),
             tool_alias: String::new(),
             title: self.text("title").unwrap_or_else(|| {
@@ -136,7 +148,7 @@ impl Builder<'_, '_> {
                 .node
                 .get("idempotent")
                 .and_then(Node::boolean)
-                .unwrap_or(!matches!(http_method, "post" | "patch")),
+                .unwrap_or(effect == Effect::Read || !matches!(http_method, "post" | "patch")),
             http_method: http_method.to_ascii_uppercase(),
             path: path.unwrap_or_else(path::none),
             query,
@@ -147,7 +159,7 @@ impl Builder<'_, '_> {
             output_schema: self.output(!filters.is_empty(), transition.is_some()),
             arguments,
             takes_id,
-            result: self.text(if self.kind == MethodKind::List { "items" } else { "result" }).unwrap_or_default(),
+            result: self.text(if self.many { "items" } else { "result" }).unwrap_or_default(),
             pagination,
             local_filters: filters,
             transition,
@@ -180,6 +192,8 @@ impl Builder<'_, '_> {
                 (!takes_id, "works on one record, and uses no `{{ id }}`")
             }
             MethodKind::List | MethodKind::Create => (takes_id, "works on no single record, and uses `{{ id }}`"),
+            // Its records would count as read under the wrong resource when the id is that of what they belong to.
+            MethodKind::Custom if self.many => (takes_id, "gives many records, and uses `{{ id }}`"),
             MethodKind::Custom => (false, ""),
         };
         if needs {
@@ -195,7 +209,7 @@ impl Builder<'_, '_> {
     }
 
     fn pagination(&self, report: &mut Report<'_>) -> Pagination {
-        if self.kind != MethodKind::List {
+        if !self.many {
             return pagination::none();
         }
         match self.node.get("pagination").or(self.context.root.get("pagination")) {
@@ -220,7 +234,7 @@ impl Builder<'_, '_> {
         entries.iter().filter_map(filter).collect()
     }
 
-    /// Every argument: the id, the declared ones, and for a list the gateway's options and the local filters.
+    /// Every argument: the id, the declared ones, and with many records the gateway's options and the local filters.
     fn arguments(&self, takes_id: bool, in_templates: &[String], report: &mut Report<'_>) -> Vec<Argument> {
         let mut arguments = Vec::new();
         let declares_id = self.arguments_node().iter().any(|(key, _)| key.text == "id");
@@ -230,7 +244,7 @@ impl Builder<'_, '_> {
         for (key, node) in self.arguments_node() {
             arguments.push(argument::build(key, node, in_templates, &self.resource.id, report));
         }
-        if self.kind != MethodKind::List {
+        if !self.many {
             return arguments;
         }
         let mut further = Vec::new();
@@ -257,7 +271,7 @@ impl Builder<'_, '_> {
         let mut seen: Vec<&str> = options.iter().map(|option| option.name.as_str()).collect();
         for (key, node) in names {
             if seen.contains(&key.text.as_str()) {
-                let message = format!("`{}` is the name of another argument of this list", key.text);
+                let message = format!("`{}` is the name of another argument of this method", key.text);
                 let help = "`limit`, `next_cursor` and `fields` are the gateway's own; call yours something else and say `send`";
                 report.error_at_key(key, node, Rule::DuplicatePlace, message, Some(help.to_owned()));
             }
@@ -276,19 +290,24 @@ impl Builder<'_, '_> {
             _ => match http_method {
                 "get" | "head" => Effect::Read,
                 "delete" => Effect::Destructive,
-                _ if matches!(self.kind, MethodKind::List | MethodKind::Get) => Effect::Read,
+                _ if self.many || self.kind == MethodKind::Get => Effect::Read,
                 _ => Effect::Write,
             },
         };
-        if let Some(node) = self.node.get("effect")
-            && matches!(self.kind, MethodKind::List | MethodKind::Get)
-            && effect != Effect::Read
-        {
-            report.error(
-                node,
-                Rule::WrongValue,
-                format!("the method `{}` reads; give a change another name", self.key.text),
-            );
+        if effect != Effect::Read {
+            // A walk over pages sends the request again and again.
+            let message = match self.kind {
+                MethodKind::List | MethodKind::Get => {
+                    Some(format!("the method `{}` reads; give a change another name", self.key.text))
+                }
+                _ => {
+                    self.many.then(|| format!("`{}` gives many records, page by page, so it only reads", self.key.text))
+                }
+            };
+            if let Some(message) = message {
+                let node = self.node.get("effect").or(self.node.get(http_method)).unwrap_or(self.node);
+                report.error(node, Rule::WrongValue, message);
+            }
         }
         effect
     }
@@ -334,10 +353,8 @@ impl Builder<'_, '_> {
     }
 
     fn output(&self, has_local_filters: bool, has_transition: bool) -> serde_json::Value {
-        let shape = match self.kind {
-            MethodKind::List => OutputShape::List { has_local_filters },
-            _ => OutputShape::Single { has_transition },
-        };
+        let shape =
+            if self.many { OutputShape::List { has_local_filters } } else { OutputShape::Single { has_transition } };
         output_schema(shape, self.resource.record.as_ref())
     }
 }

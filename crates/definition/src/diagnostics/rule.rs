@@ -78,7 +78,7 @@ rules! {
     DuplicateTool = "duplicate-tool",
     /// Warning: a method or argument without a description, which a model needs to choose well.
     NoDescription = "no-description",
-    /// Warning: a list of which only the first page can ever be read.
+    /// Warning: a list or a verb with many records of which only the first page can ever be read.
     NoPagination = "no-pagination",
     /// Warning: a connection field, credential or host that nothing uses.
     Unused = "unused",

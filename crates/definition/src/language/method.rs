@@ -32,12 +32,12 @@ pub(crate) static METHOD: Object = Object {
         optional(
             "effect",
             Shape::Choice(&["read", "write", "destructive"]),
-            "What it does to the world; GET and HEAD read, DELETE is destructive, the others write when left out.",
+            "What it does to the world; GET, HEAD, `get` and what gives many records read, DELETE is destructive, the others write when left out.",
         ),
         optional(
             "idempotent",
             Shape::Boolean,
-            "Whether doing it twice is the same as once; true for GET, HEAD, PUT and DELETE when left out.",
+            "Whether doing it twice is the same as once; true for reads, PUT and DELETE when left out.",
         ),
         optional(
             "query",
@@ -62,15 +62,15 @@ pub(crate) static METHOD: Object = Object {
         optional(
             "local_filters",
             Shape::Map { keys: Keys::SnakeCase, of: &Shape::Object(&LOCAL_FILTER) },
-            "Filters that the gateway evaluates itself, for a list.",
+            "Filters that the gateway evaluates itself, where there are many records.",
         ),
         optional(
             "items",
             Shape::Pointer,
-            "Where the records of a list stand in the answer; the whole answer when left out.",
+            "Where the records of a list stand in the answer, the whole answer when left out; makes a verb one that gives many records.",
         ),
         optional("result", Shape::Pointer, "Where the result stands in the answer; the whole answer when left out."),
-        optional("pagination", PAGINATION, "How pages follow each other, where this list differs."),
+        optional("pagination", PAGINATION, "How pages follow each other, where this method differs."),
         optional("from", Shape::List { of: &Shape::Text, min: 0 }, "States from which it makes sense."),
         optional("to", Shape::Text, "The state after it."),
         optional("undo", Shape::Text, "The method of the same resource that undoes it."),

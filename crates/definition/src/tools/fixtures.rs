@@ -55,6 +55,7 @@ pub(crate) fn method(integration: &str, name: &str, kind: MethodKind, takes_id: 
         resource: "users".into(),
         name: name.into(),
         kind,
+        gives_many: kind == MethodKind::List,
         tool_alias: tool_alias(&tool_name),
         tool_name,
         title: format!("Users: {name}"),

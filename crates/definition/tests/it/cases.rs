@@ -318,6 +318,52 @@ pub(crate) const METHODS: &[Case] = &[
         Accepts,
     ),
     case("a get without an id", &[("/users/{{ id }}', description: Reads", "/users/me', description: Reads")], Accepts),
+    case(
+        "a search with a result and a change of state",
+        &[(
+            "      create:\n",
+            "      search: {post: /s, items: /users, to: SUSPENDED, description: Finds.}\n      create:\n",
+        )],
+        Accepts,
+    ),
+    case(
+        "a search for what belongs to one record",
+        &[(
+            "      create:\n",
+            "      search: {post: '/users/{{ id }}/s', items: /users, description: Finds.}\n      create:\n",
+        )],
+        Accepts,
+    ),
+    case(
+        "a search that writes",
+        &[(
+            "      create:\n",
+            "      search: {post: /s, items: /users, effect: write, description: Finds.}\n      create:\n",
+        )],
+        Accepts,
+    ),
+    case("a list that deletes", &[("get: /users\n", "delete: /users\n")], Accepts),
+    case(
+        "pages outside of lists and verbs",
+        &[("description: Reads one person.}", "description: Reads one person., pagination: none}")],
+        Accepts,
+    ),
+    case(
+        "a filter of a verb without items",
+        &[(
+            "      create:\n",
+            "      search: {post: /s, local_filters: {name: {at: /name, compare: equals, description: Name.}}, description: Finds.}\n      create:\n",
+        )],
+        Accepts,
+    ),
+    case(
+        "a search whose argument is an option of lists",
+        &[(
+            "      create:\n",
+            "      search: {post: /s, items: /users, arguments: {fields: {description: Fields., send: body}}, description: Finds.}\n      create:\n",
+        )],
+        Accepts,
+    ),
     case("a list with an id", &[("get: /users\n", "get: '/users/{{ id }}'\n")], Accepts),
     case(
         "a list that writes",

@@ -276,3 +276,38 @@ fn a_port_may_come_from_a_field_of_digits() {
     let (_, diagnostics) = load("acme.yaml", &text);
     assert!(diagnostics.is_empty(), "{diagnostics}");
 }
+
+#[test]
+fn a_verb_with_items_is_paged_like_a_list() {
+    let plan = plan(
+        "      create:\n",
+        "      search:\n\
+         \x20       post: /users/search\n\
+         \x20       items: /found/users\n\
+         \x20       pagination: {cursor: {send: /page/after, read: /page/next}, size: {send: /page/size, default: 5, max: 10}}\n\
+         \x20       description: Finds people.\n\
+         \x20       arguments: {words: {description: Words., required: true, send: body}}\n\
+         \x20       local_filters: {name: {at: /name, compare: contains, description: Part of the name.}}\n\
+         \x20     recent: {get: /users/recent, items: '', description: Who came last.}\n\
+         \x20     tail: {post: /users/tail, pagination: {link_header: {}}, description: Who comes.}\n\
+         \x20     count: {post: /users/count, description: How many there are.}\n\
+         \x20     create:\n",
+    );
+    let method = |name: &str| plan.method("users", name).expect("it is there");
+    let search = method("search");
+    assert_eq!((search.kind, search.gives_many, search.takes_id), (MethodKind::Custom, true, false));
+    assert_eq!((search.effect, search.idempotent, search.body), (Effect::Read, true, BodyRule::Json));
+    assert_eq!((search.tool_name.as_str(), search.result.as_str()), ("acme_users_search", "/found/users"));
+    let cursor = PageStyle::CursorBody { send: "/page/after".into(), read: "/page/next".into() };
+    assert_eq!((&search.pagination.style, search.pagination.size_parameter.as_deref()), (&cursor, Some("/page/size")));
+    let names: Vec<&str> = search.arguments.iter().map(|argument| argument.name.as_str()).collect();
+    assert_eq!(names, ["words", "name", "limit", "next_cursor", "fields"]);
+    assert_eq!(search.input_schema["required"], json!(["words"]));
+    assert_eq!(search.output_schema["properties"]["result"]["type"], "array");
+    assert!(search.output_schema["properties"].get("scanned").is_some());
+    assert_eq!(method("recent").pagination, method("list").pagination, "as the whole definition says");
+    assert_eq!((method("tail").gives_many, &method("tail").pagination.style), (true, &PageStyle::LinkHeader));
+    let count = method("count");
+    assert_eq!((count.gives_many, count.effect, count.idempotent), (false, Effect::Write, false));
+    assert!(count.arguments.is_empty());
+}

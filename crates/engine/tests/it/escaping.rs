@@ -132,7 +132,7 @@ async fn queries_are_fixed_mapped_repeated_and_escaped() {
     let list = method_mut(&mut plan, "list");
     list.result = String::new();
     list.query.push(("fixed".to_owned(), template("{{ connection.tenant }}&")));
-    list.kind = quartermaster_definition::MethodKind::Custom;
+    list.gives_many = false;
     world.plan = std::sync::Arc::new(plan);
     world.single("list", json!({"state": "ACTIVE", "tag": ["a b", 2, true, "&"]})).await;
     assert_eq!(

@@ -327,3 +327,57 @@ async fn a_first_page_that_fails_is_a_failure_also_when_resuming() {
     }
     assert_eq!(upstream.seen().len(), 2, "a 429 is never retried");
 }
+
+#[tokio::test]
+async fn a_search_by_post_is_walked_like_a_list() {
+    let definition = r"
+name: acme
+label: Acme
+category: identity
+connection: {auth: none}
+base_url: BASE
+resources:
+  users:
+    methods:
+      search:
+        post: /users/search
+        items: /found
+        pagination: {cursor: {send: /page/after, read: /next}, size: {send: /page/size, default: 2, max: 3}}
+        description: Finds people.
+        arguments: {words: {description: Words., required: true, send: body}}
+        local_filters: {email: {at: /email, compare: equals, fold_case: true, description: Exactly this address.}}
+";
+    let upstream = Upstream::start(|_, seen| {
+        let asked: Value = serde_json::from_str(&seen.body).unwrap();
+        let from = asked["page"]["after"].as_str().map_or(0, |after| after.parse().unwrap());
+        let to = (from + asked["page"]["size"].as_u64().unwrap() as u32).min(7);
+        let next = if to < 7 { json!(to.to_string()) } else { Value::Null };
+        Reply::json(200, &format!(r#"{{"found":[{}],"next":{next}}}"#, people(from..to)))
+    })
+    .await;
+    let (definition, diagnostics) =
+        quartermaster_definition::load("acme.yaml", &definition.replace("BASE", &upstream.base_url()));
+    let plan = definition.unwrap_or_else(|| panic!("{diagnostics}")).compile().unwrap();
+    let world = World::new(plan, upstream.address);
+    let search = async |arguments: Value, list: ListOptions| match world.execute("search", arguments, list).await {
+        Ok(quartermaster_engine::Answer::List(answer)) => answer,
+        other => panic!("{other:?}"),
+    };
+
+    let everybody = search(json!({"words": "p"}), limit(100)).await;
+    assert_eq!((ids(&everybody), everybody.upstream_calls, everybody.next), (numbers(0..7), 3, None));
+    let bodies: Vec<Value> = upstream.seen().iter().map(|seen| serde_json::from_str(&seen.body).unwrap()).collect();
+    assert_eq!(bodies[0], json!({"words": "p", "page": {"size": 3}}));
+    assert_eq!(bodies[2], json!({"words": "p", "page": {"size": 3, "after": "6"}}));
+
+    let first = search(json!({"words": "p"}), ListOptions { fields: Some(vec!["id".to_owned()]), ..limit(4) }).await;
+    assert_eq!(first.count, 4);
+    assert_eq!(records(&first)[0], json!({"id": "0"}));
+    let rest = search(json!({"words": "p"}), ListOptions { cursor: first.next, ..limit(100) }).await;
+    assert_eq!(ids(&rest), numbers(4..7));
+    let found = search(json!({"words": "p", "email": "p5@acme.test"}), limit(10)).await;
+    assert_eq!((ids(&found), found.scanned), (numbers(5..6), Some(7)));
+
+    let shown = world.preview("search", json!({"words": "p"}), limit(2)).await.unwrap();
+    assert_eq!((shown.method.as_str(), shown.body.unwrap()), ("POST", json!({"words": "p", "page": {"size": 2}})));
+}

@@ -94,6 +94,7 @@ fn method(name: &str, kind: MethodKind, http_method: &str, path: &str) -> Method
         resource: "users".to_owned(),
         name: name.to_owned(),
         kind,
+        gives_many: kind == MethodKind::List,
         tool_name: format!("acme_users_{name}"),
         tool_alias: format!("acme_users_{name}"),
         title: name.to_owned(),

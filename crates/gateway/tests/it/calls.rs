@@ -249,3 +249,33 @@ async fn an_expired_access_token_is_renewed_without_the_caller_noticing() {
     house.tool(&house.admin, account, LIST, json!({"limit": 1})).await.unwrap();
     assert_eq!(house.sent().token, 2);
 }
+
+#[tokio::test]
+async fn a_verb_that_gives_many_records_is_paged_and_grounds_their_ids() {
+    let house = House::new().await;
+    let search = json!({
+        "get": "/v1beta1/accounts/{{ connection.account_id }}/users", "items": "/results", "description": "Finds people.",
+    });
+    let mut account = house.new_account();
+    let base_url = house.simulator.base_url();
+    account.override_patch =
+        Some(json!({"base_url": base_url, "resources": {"users": {"methods": {"search": search}}}}));
+    let account = house.create(account).await.unwrap().id;
+    let agent = house.agent().await;
+    let tool = "1_password_users_search";
+
+    let first = house.tool(&agent, account, tool, json!({"limit": 30, "fields": ["id"]})).await.unwrap();
+    assert_eq!((&first["result_count"], first["result"][0].as_object().unwrap().len()), (&json!(30), 1));
+    let cursor = &first["next_cursor"];
+    let next = json!({"limit": 30, "fields": ["id"], "next_cursor": cursor});
+    let second = house.tool(&agent, account, tool, next.clone()).await.unwrap();
+    assert_eq!(second["result_count"], 30);
+    assert!(!first["result"].as_array().unwrap().contains(&second["result"][0]));
+    let foreign = house.tool(&agent, account, LIST, next).await.unwrap_err();
+    assert_eq!(foreign.code(), Code::InvalidArgument, "a cursor belongs to its method");
+
+    let id = house.simulator.control().find("a.miller@company.com").unwrap().id;
+    let other = house.agent().await;
+    assert_eq!(house.proxy(&other, account, "search", json!({"limit": 2000})).await.unwrap()["result_count"], 1199);
+    house.tool(&other, account, SUSPEND, json!({"id": id})).await.unwrap();
+}
