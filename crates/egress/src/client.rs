@@ -12,6 +12,7 @@ use crate::body;
 use crate::connect::{Body, Connection, Connector, SendError};
 use crate::origin::Origin;
 use crate::pool::Pool;
+use crate::tls::UpstreamAuthorities;
 use crate::{EgressError, Limits, Request, Response};
 
 /// Most connections that one request takes from the pool: each may turn out to be closed. Then a new one is made.
@@ -29,7 +30,12 @@ pub struct Client {
 impl Client {
     /// A client that refuses loopback, private, link-local and metadata addresses except `allowed`.
     pub fn new(allowed: AllowedUpstreams) -> Self {
-        Self { connector: Arc::new(Connector::new(allowed)), pool: Pool::default() }
+        Self::trusting(allowed, UpstreamAuthorities::default())
+    }
+
+    /// The same, which trusts `authorities` beside those that the platform trusts.
+    pub fn trusting(allowed: AllowedUpstreams, authorities: UpstreamAuthorities) -> Self {
+        Self { connector: Arc::new(Connector::new(allowed, authorities)), pool: Pool::default() }
     }
 
     /// Sends one request and reads the whole answer. Never follows a redirect, never retries a request that may have been

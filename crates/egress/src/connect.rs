@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -15,6 +15,7 @@ use crate::EgressError;
 use crate::address::forbidden;
 use crate::allowed::AllowedUpstreams;
 use crate::origin::Origin;
+use crate::tls::{self, TlsFault, UpstreamAuthorities};
 
 /// Most addresses of one name that are tried, one after the other.
 const ADDRESSES_MAX: usize = 8;
@@ -27,13 +28,14 @@ type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// Opens connections.
 pub(crate) struct Connector {
     pub(crate) allowed: AllowedUpstreams,
+    authorities: UpstreamAuthorities,
     /// Made at the first https connection: reading the system's root certificates takes time and memory.
     tls: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
 impl Connector {
-    pub(crate) fn new(allowed: AllowedUpstreams) -> Self {
-        Self { allowed, tls: OnceLock::new() }
+    pub(crate) fn new(allowed: AllowedUpstreams, authorities: UpstreamAuthorities) -> Self {
+        Self { allowed, authorities, tls: OnceLock::new() }
     }
 
     /// A new connection to the origin.
@@ -77,7 +79,8 @@ impl Connector {
     }
 
     async fn with_tls(&self, origin: Origin<'_>, tcp: TokioIo<TcpStream>) -> Result<Stream, EgressError> {
-        let tls = self.tls().await.map_err(|reason| connect_failed(origin, &reason))?;
+        let tls_failed = |fault| EgressError::Tls { host: origin.host.to_owned(), fault };
+        let tls = self.tls().await.map_err(tls_failed)?;
         let url = http::Uri::builder()
             .scheme("https")
             .authority(origin.authority)
@@ -85,27 +88,21 @@ impl Connector {
             .build()
             .map_err(|_| EgressError::BadUrl)?;
         let mut connector = HttpsConnector::from((Connected(Some(tcp)), tls));
-        connector.call(url).await.map_err(|error| connect_failed(origin, &error.to_string()))
+        connector.call(url).await.map_err(|error| match tls::fault_among(error.as_ref()) {
+            Some(fault) => tls_failed(fault),
+            None => connect_failed(origin, &format!("the TLS handshake did not come to its end: {error}")),
+        })
     }
 
-    async fn tls(&self) -> Result<Arc<rustls::ClientConfig>, String> {
+    async fn tls(&self) -> Result<Arc<rustls::ClientConfig>, TlsFault> {
         if let Some(tls) = self.tls.get() {
             return Ok(Arc::clone(tls));
         }
-        let made = tokio::task::spawn_blocking(tls_config).await.map_err(|error| error.to_string())??;
+        let authorities = self.authorities.clone();
+        let made = tokio::task::spawn_blocking(move || tls::config(&authorities)).await;
+        let made = made.map_err(|error| TlsFault::Other(error.to_string()))??;
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(made))))
     }
-}
-
-fn tls_config() -> Result<rustls::ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_native_roots()
-        .map_err(|error| format!("the system's root certificates cannot be read: {error}"))?
-        .with_no_client_auth();
-    Ok(config)
 }
 
 async fn resolve(origin: Origin<'_>) -> Result<Vec<SocketAddr>, EgressError> {

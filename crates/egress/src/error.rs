@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::tls::TlsFault;
+
 /// Why there is no answer. Texts never hold header values or query values (they may be secret).
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
@@ -21,13 +23,21 @@ pub enum EgressError {
         /// Host as asked.
         host: String,
     },
-    /// Connecting or TLS failed; nothing was sent.
+    /// Connecting failed, or the connection broke during the TLS handshake; nothing was sent.
     #[error("cannot connect to {host}: {reason}")]
     Connect {
         /// Host as asked.
         host: String,
         /// Why.
         reason: String,
+    },
+    /// TLS cannot be established; nothing was sent, and it will be the same next time.
+    #[error("cannot connect to {host}: {fault}")]
+    Tls {
+        /// Host as asked.
+        host: String,
+        /// What is wrong.
+        fault: TlsFault,
     },
     /// The connection broke after the request may have been sent.
     #[error("the connection to {host} broke: {reason}")]

@@ -129,6 +129,7 @@ mod tests {
     use super::*;
     use crate::allowed::AllowedUpstreams;
     use crate::connect::Connector;
+    use crate::tls::UpstreamAuthorities;
 
     const LONG: Duration = Duration::from_secs(3600);
 
@@ -146,7 +147,12 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let authorities = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
             let allowed = AllowedUpstreams::parse(authorities.iter().map(String::as_str)).unwrap();
-            Self { listener, accepted: Mutex::default(), authorities, connector: Connector::new(allowed) }
+            Self {
+                listener,
+                accepted: Mutex::default(),
+                authorities,
+                connector: Connector::new(allowed, UpstreamAuthorities::default()),
+            }
         }
 
         fn url(&self, name: usize) -> http::Uri {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quartermaster_egress::{AllowedUpstreams, Client, EgressError, IDLE_PER_ORIGIN_MAX, Limits};
+use quartermaster_egress::{AllowedUpstreams, Client, EgressError, IDLE_PER_ORIGIN_MAX, Limits, TlsFault};
 
 use super::server::{Server, answer};
 use super::{client_for, get, limits};
@@ -120,7 +120,7 @@ async fn tls_with_someone_who_speaks_none_fails_before_anything_is_sent() {
     let mut request = get(&format!("https://{}/", server.authority));
     request.headers.insert("authorization", "Bearer hunter2hunter2".parse().unwrap());
     let error = client.send(request, limits()).await.unwrap_err();
-    assert!(matches!(error, EgressError::Connect { .. }), "{error}");
+    assert!(matches!(error, EgressError::Tls { fault: TlsFault::NotTls, .. }), "{error}");
     // A TLS handshake began (record type 22), and nothing of the request was in the clear.
     assert_eq!(seen.lock().unwrap().first(), Some(&22));
     assert!(!seen.lock().unwrap().windows(7).any(|window| window == b"hunter2"));

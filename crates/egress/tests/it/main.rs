@@ -3,8 +3,10 @@
 
 mod addresses;
 mod bodies;
+mod certificates;
 mod connections;
 mod server;
+mod tls;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! No answer, or one that cannot be used.
 
 use quartermaster_definition::plan::NamedCall;
-use quartermaster_egress::{EgressError, Response};
+use quartermaster_egress::{EgressError, Response, TlsFault};
 use quartermaster_types::{Code, Problem};
 use serde_json::Map;
 
@@ -12,6 +12,9 @@ use crate::run::{Purpose, Run};
 pub(crate) fn network(run: &mut Run<'_>, error: &EgressError, purpose: Purpose<'_>) -> Problem {
     let (code, sent) = code_of(error);
     let detail = format!("no answer for {}: {error}", target(run, purpose));
+    if let EgressError::Tls { fault, .. } = error {
+        return tls(detail, fault, if purpose.read { "" } else { "Nothing was sent, so that nothing was changed. " });
+    }
     let problem = match code {
         Code::UpstreamForbidden | Code::Internal => Problem::gateway(code, detail),
         _ => Problem::upstream(code, detail),
@@ -31,11 +34,59 @@ pub(crate) fn network(run: &mut Run<'_>, error: &EgressError, purpose: Purpose<'
     }
 }
 
+/// The problem of a vendor with whom TLS cannot be established: somebody has to change something first. `before` begins
+/// the hint.
+pub(super) fn tls(detail: String, fault: &TlsFault, before: &str) -> Problem {
+    let problem = match fault {
+        TlsFault::NoAuthorities => Problem::gateway(Code::UpstreamUnavailable, detail),
+        _ => Problem::upstream(Code::UpstreamUnavailable, detail),
+    };
+    problem
+        .with_hint(format!("{before}{} Trying again before that does not help.", tls_advice(fault)))
+        .with_retry(false, None)
+}
+
+/// What to do about it, and who.
+fn tls_advice(fault: &TlsFault) -> &'static str {
+    match fault {
+        TlsFault::UnknownIssuer => {
+            "If this upstream or a proxy before it uses a company's own certificate authority, the gateway's operator \
+             has to give that authority's certificate with `--upstream-ca FILE`. If it should not, somebody may be \
+             standing in between: report it."
+        }
+        TlsFault::Expired(_) | TlsFault::NotYetValid(_) => {
+            "Whoever runs the upstream has to renew its certificate, unless the clock of the gateway's machine is wrong."
+        }
+        TlsFault::WrongName { .. } => {
+            "Either `base_url` names another host than is meant, or whoever runs the upstream has to put the right \
+             certificate there."
+        }
+        TlsFault::AuthorityAsServer => {
+            "Whoever runs the upstream has to give it a certificate of its own, issued by that authority and not \
+             marked as one (CA:FALSE)."
+        }
+        TlsFault::NoCommonVersion => "Whoever runs the upstream has to switch TLS 1.2 or 1.3 on.",
+        TlsFault::NotTls => {
+            "`base_url` has the wrong port or scheme, or a proxy answers in the upstream's place: the gateway's \
+             operator has to correct it."
+        }
+        TlsFault::NoAuthorities => {
+            "The gateway's operator has to install root certificates (`ca-certificates` on Debian), or give some with \
+             `--upstream-ca FILE`."
+        }
+        TlsFault::BadCertificate(_) | TlsFault::Refused(_) | TlsFault::Other(_) => {
+            "Whoever runs the upstream has to look at its TLS settings, with these words."
+        }
+    }
+}
+
 /// Code of a network error, and whether the request may have reached the upstream.
 pub(super) fn code_of(error: &EgressError) -> (Code, bool) {
     match error {
         EgressError::Forbidden { .. } => (Code::UpstreamForbidden, false),
-        EgressError::Unresolved { .. } | EgressError::Connect { .. } => (Code::UpstreamUnavailable, false),
+        EgressError::Unresolved { .. } | EgressError::Connect { .. } | EgressError::Tls { .. } => {
+            (Code::UpstreamUnavailable, false)
+        }
         EgressError::Broken { .. } => (Code::UpstreamUnavailable, true),
         EgressError::Timeout { sent, .. } => (Code::UpstreamTimeout, *sent),
         EgressError::TooLarge { .. } => (Code::ResponseTooLarge, true),
@@ -67,4 +118,35 @@ pub(crate) fn unusable(run: &mut Run<'_>, response: &Response, purpose: Purpose<
     let detail = format!("{} answered {status} for {} with {what}", run.call.plan.label, target(run, purpose));
     let problem = Problem::upstream(Code::UpstreamInvalid, detail).with_upstream(excerpt::excerpt(run, response, None));
     if purpose.read { problem } else { may_have_happened(run, problem, purpose) }
+}
+
+#[cfg(test)]
+mod tests {
+    use quartermaster_types::{Origin, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn every_fault_of_tls_says_who_has_to_do_what() {
+        let words = || "words".to_owned();
+        for (fault, origin, who) in [
+            (TlsFault::UnknownIssuer, Origin::Upstream, "--upstream-ca"),
+            (TlsFault::Expired(Timestamp::from_unix_ms(0)), Origin::Upstream, "renew"),
+            (TlsFault::NotYetValid(Timestamp::from_unix_ms(0)), Origin::Upstream, "clock"),
+            (TlsFault::WrongName { presented: words() }, Origin::Upstream, "base_url"),
+            (TlsFault::AuthorityAsServer, Origin::Upstream, "certificate of its own"),
+            (TlsFault::BadCertificate(words()), Origin::Upstream, "runs the upstream"),
+            (TlsFault::NoCommonVersion, Origin::Upstream, "TLS 1.2 or 1.3"),
+            (TlsFault::Refused(words()), Origin::Upstream, "runs the upstream"),
+            (TlsFault::NotTls, Origin::Upstream, "port or scheme"),
+            (TlsFault::NoAuthorities, Origin::Gateway, "ca-certificates"),
+            (TlsFault::Other(words()), Origin::Upstream, "runs the upstream"),
+        ] {
+            let problem = tls(fault.to_string(), &fault, "");
+            let body = problem.body();
+            assert_eq!((body.code, body.origin), (Code::UpstreamUnavailable, origin), "{fault:?}");
+            assert!(!body.retryable && body.retry_after_seconds.is_none(), "{fault:?}");
+            assert!(body.hint.as_deref().unwrap().contains(who), "{fault:?}: {:?}", body.hint);
+        }
+    }
 }

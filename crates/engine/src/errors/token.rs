@@ -11,6 +11,9 @@ use crate::token::says_credentials_are_bad;
 pub(crate) fn token_network(run: &Run<'_>, error: &EgressError) -> Problem {
     let (code, _) = network::code_of(error);
     let detail = format!("no access token from {}: {error}; the call itself was not sent", run.call.plan.label);
+    if let EgressError::Tls { fault, .. } = error {
+        return network::tls(detail, fault, "");
+    }
     match code {
         Code::UpstreamForbidden => Problem::gateway(code, detail)
             .with_hint("Start the gateway with `--allow-upstream HOST:PORT` if this address is meant."),

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::time::Duration;
 
-use quartermaster_definition::plan::Auth;
+use quartermaster_definition::Plan;
+use quartermaster_definition::plan::{Auth, ClientAuth};
 use quartermaster_engine::limits::DECOMPRESSED_MAX_BYTES;
 use quartermaster_types::{Code, Origin};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::plans::{plan, template};
+use crate::plans::{client_credentials, plan, template};
 use crate::upstream::{Reply, Upstream};
 use crate::world::{API_KEY, World};
 
@@ -37,6 +39,35 @@ async fn html_is_named_as_such_wherever_it_comes() {
             );
             assert_eq!(problem.body().upstream.as_ref().unwrap().body, page);
         }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_without_tls_is_named_as_such_and_not_worth_another_try() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let world = |auth| World::new(Plan { auth, ..plan(&format!("https://{address}")) }, address);
+    let direct = world(Auth::Bearer { token: template("{{ credentials.api_key }}") });
+    let through_token = world(client_credentials(ClientAuth::Body));
+    for (world, method, says) in [
+        (&direct, "get", "no answer for"),
+        (&direct, "note", "no answer for"),
+        (&through_token, "get", "no access token from"),
+    ] {
+        let problem = world.failure(method, json!({"id": "1"})).await.problem;
+        let body = problem.body();
+        assert_eq!((body.code, body.origin), (Code::UpstreamUnavailable, Origin::Upstream), "{problem}");
+        assert!(body.detail.contains(says) && body.detail.contains("does not speak TLS"), "{problem}");
+        let hint = body.hint.as_deref().unwrap();
+        assert!(hint.contains("wrong port or scheme"), "{hint}");
+        assert_eq!(hint.contains("Nothing was sent"), method == "note", "{hint}");
+        assert!(!body.retryable && body.next_calls.is_empty(), "{problem}");
     }
 }
 

@@ -61,6 +61,9 @@ pub(crate) struct ServeArguments {
     /// Let calls reach this loopback or private address; may be given more than once
     #[arg(long, env = "QM_ALLOW_UPSTREAM", value_delimiter = ',', value_name = "HOST:PORT")]
     pub(crate) allow_upstream: Vec<String>,
+    /// Trust the certificate authorities in this file (PEM) too, beside the system's: for upstreams behind a company's own
+    #[arg(long, env = "QM_UPSTREAM_CA", value_name = "FILE")]
+    pub(crate) upstream_ca: Option<PathBuf>,
     /// Threads that serve; by default the number of processors, 4 at most
     #[arg(long, env = "QM_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
     pub(crate) workers: Option<u16>,

@@ -8,3 +8,4 @@ mod demo;
 mod folder;
 mod offboard;
 mod stage;
+mod upstream_ca;

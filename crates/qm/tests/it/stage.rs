@@ -129,7 +129,9 @@ pub(crate) struct Stage {
     pub(crate) account: String,
     _simulator: Background,
     pub(crate) simulator_url: String,
+    pub(crate) client_id: String,
     pub(crate) secret: String,
+    pub(crate) account_id: String,
     pub(crate) gateway: Option<Background>,
 }
 
@@ -153,7 +155,9 @@ impl Stage {
             account: String::new(),
             _simulator: simulator,
             simulator_url,
+            client_id: id.clone(),
             secret: secret.clone(),
+            account_id: account_id.clone(),
             gateway: None,
             folder,
         };

@@ -41,6 +41,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("aws-lc-rs", &["quartermaster-vault"]),
     ("hyper-rustls", &["quartermaster-egress"]),
     ("rustls", &["quartermaster-egress"]),
+    ("rustls-native-certs", &["quartermaster-egress"]),
     ("clap", &["qm", "xtask"]),
     ("indicatif", &["qm"]),
     ("rand", &["quartermaster-simulator"]),
