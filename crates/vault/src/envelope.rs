@@ -3,19 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
-use quartermaster_types::{AccountId, EnvironmentId};
+use quartermaster_types::{AccountId, EnvironmentId, TokenId};
 use zeroize::Zeroizing;
 
-use crate::sealing::{AssociatedData, KEY_BYTES, SealingKey, derive};
+use crate::Fingerprinter;
+use crate::sealing::{AssociatedData, KEY_BYTES, SealingKey, derive, derive_bytes};
 
 /// Purpose of a wrapped data key, in the associated data.
 const PURPOSE_DATA_KEY: &str = "data-key";
 /// Purpose of sealed credentials, in the associated data.
 const PURPOSE_CREDENTIALS: &str = "credentials";
+/// Purpose of an answer that is kept for a repetition of its request, in the associated data.
+const PURPOSE_ANSWER: &str = "kept-answer";
 /// Purpose of the key that wraps data keys, in the derivation.
 const PURPOSE_WRAP: &str = "wrap data keys";
 /// Purpose of the key that seals cursors, in the derivation.
 const PURPOSE_CURSORS: &str = "seal cursors";
+/// Purpose of the key behind fingerprints, in the derivation.
+const PURPOSE_FINGERPRINTS: &str = "fingerprint requests";
 
 /// Sealing or opening failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,7 @@ pub enum VaultError {
 pub struct RootKey {
     wrapping: Arc<SealingKey>,
     cursors: Arc<SealingKey>,
+    fingerprints: Fingerprinter,
 }
 
 impl RootKey {
@@ -58,6 +64,7 @@ impl RootKey {
         Ok(Self {
             wrapping: Arc::new(derive(bytes, PURPOSE_WRAP)?),
             cursors: Arc::new(derive(bytes, PURPOSE_CURSORS)?),
+            fingerprints: Fingerprinter::new(derive_bytes(bytes, PURPOSE_FINGERPRINTS)?.as_slice()),
         })
     }
 
@@ -78,6 +85,11 @@ impl RootKey {
     /// The key that authenticates cursors, derived (HKDF) from the root key.
     pub fn cursor_sealer(&self) -> crate::CursorSealer {
         crate::CursorSealer::new(Arc::clone(&self.cursors))
+    }
+
+    /// The key behind fingerprints, derived (HKDF) from the root key.
+    pub fn fingerprinter(&self) -> Fingerprinter {
+        self.fingerprints.clone()
     }
 }
 
@@ -107,6 +119,26 @@ impl SealScope {
     }
 }
 
+/// What a kept answer belongs to; goes into the associated data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerScope<'a> {
+    /// Environment.
+    pub environment: EnvironmentId,
+    /// The token of the caller.
+    pub token: TokenId,
+    /// The caller's key.
+    pub key: &'a str,
+}
+
+impl AnswerScope<'_> {
+    fn associated_data(self) -> AssociatedData {
+        AssociatedData::new(
+            PURPOSE_ANSWER,
+            &[self.environment.0.as_bytes(), self.token.0.as_bytes(), self.key.as_bytes()],
+        )
+    }
+}
+
 fn data_key_scope(environment: EnvironmentId) -> AssociatedData {
     AssociatedData::new(PURPOSE_DATA_KEY, &[environment.0.as_bytes()])
 }
@@ -127,6 +159,16 @@ impl DataKey {
     pub fn open(&self, scope: SealScope, sealed: &[u8]) -> Result<crate::Secrets, VaultError> {
         let plain = self.key.open(&scope.associated_data(), sealed)?;
         crate::Secrets::decode(&plain).ok_or(VaultError::DoesNotOpen)
+    }
+
+    /// Seals an answer that is kept for a repetition of its request: it may hold a secret that is shown once.
+    pub fn seal_answer(&self, scope: AnswerScope<'_>, answer: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.key.seal(&scope.associated_data(), answer)
+    }
+
+    /// Opens it; wiped when dropped.
+    pub fn open_answer(&self, scope: AnswerScope<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.key.open(&scope.associated_data(), sealed)
     }
 }
 

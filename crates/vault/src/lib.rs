@@ -1,4 +1,4 @@
-//! Secrets: envelope encryption, API tokens, authenticated cursors, and the scrubber that keeps secret values out of
+//! Secrets: envelope encryption, API tokens, authenticated cursors, keyed fingerprints, and the scrubber that keeps secret values out of
 //! everything that people and models read.
 //!
 //! Root key (32 bytes, a file of the data folder or `QM_ROOT_KEY_FILE`) → one data key per environment, wrapped by the
@@ -7,6 +7,7 @@
 
 mod cursor;
 mod envelope;
+mod fingerprint;
 mod scrub;
 mod sealing;
 mod secrets;
@@ -15,7 +16,8 @@ mod tests;
 mod token;
 
 pub use cursor::{CURSOR_CONTEXT_MAX_BYTES, CURSOR_PAYLOAD_MAX_BYTES, CursorSealer};
-pub use envelope::{DataKey, RootKey, SealScope, VaultError};
+pub use envelope::{AnswerScope, DataKey, RootKey, SealScope, VaultError};
+pub use fingerprint::Fingerprinter;
 pub use scrub::{SCRUBBED_MIN_BYTES, Scrubber};
 pub use secrets::{SECRET_NAME_MAX_BYTES, SECRET_VALUE_MAX_BYTES, SECRETS_MAX, Secrets};
 pub use token::{ApiToken, TokenHash};

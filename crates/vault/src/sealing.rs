@@ -98,13 +98,18 @@ impl KeyType for KeyLength {
     }
 }
 
-/// A key for one purpose, derived from root key material (HKDF with SHA-256), so that no two purposes share a key.
+/// A sealing key for one purpose.
 pub(crate) fn derive(root: &[u8], purpose: &str) -> Result<SealingKey, VaultError> {
+    SealingKey::from_bytes(derive_bytes(root, purpose)?.as_slice())
+}
+
+/// Key bytes for one purpose, derived from root key material (HKDF with SHA-256), so that no two purposes share a key.
+pub(crate) fn derive_bytes(root: &[u8], purpose: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
     let mut bytes = Zeroizing::new([0u8; KEY_BYTES]);
     Salt::new(HKDF_SHA256, b"quartermaster")
         .extract(root)
         .expand(&[purpose.as_bytes()], KeyLength)
         .and_then(|material| material.fill(bytes.as_mut_slice()))
         .map_err(|_| VaultError::BadRootKey)?;
-    SealingKey::from_bytes(bytes.as_slice())
+    Ok(bytes)
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use quartermaster_types::{AccountId, EnvironmentId};
+use quartermaster_types::{AccountId, EnvironmentId, TokenId};
 use secrecy::SecretString;
 
 use crate::*;
@@ -199,4 +199,22 @@ fn nothing_that_holds_a_secret_shows_it() {
 #[test]
 fn random_bytes_are_fresh() {
     assert_ne!(random_bytes::<32>().unwrap(), random_bytes::<32>().unwrap());
+}
+
+#[test]
+fn a_kept_answer_opens_only_where_it_was_kept() {
+    let (key, _) = root().new_data_key(EnvironmentId(id(1))).unwrap();
+    let scope = AnswerScope { environment: EnvironmentId(id(1)), token: TokenId(id(2)), key: "k" };
+    let sealed = key.seal_answer(scope, b"the text of a token").unwrap();
+    assert_eq!(key.open_answer(scope, &sealed).unwrap().as_slice(), b"the text of a token");
+    assert!(!sealed.windows(5).any(|window| window == b"token"));
+    for other in [
+        AnswerScope { environment: EnvironmentId(id(3)), ..scope },
+        AnswerScope { token: TokenId(id(3)), ..scope },
+        AnswerScope { key: "l", ..scope },
+    ] {
+        assert!(matches!(key.open_answer(other, &sealed), Err(VaultError::DoesNotOpen)), "{other:?}");
+    }
+    let (other, _) = root().new_data_key(EnvironmentId(id(1))).unwrap();
+    assert!(matches!(other.open_answer(scope, &sealed), Err(VaultError::DoesNotOpen)));
 }

@@ -1,6 +1,6 @@
 //! Secret types have no `Display` and no `Serialize`: asserted when the tests are compiled.
 
-use crate::{ApiToken, CursorSealer, DataKey, RootKey, Scrubber, Secrets};
+use crate::{ApiToken, CursorSealer, DataKey, Fingerprinter, RootKey, Scrubber, Secrets};
 
 /// Does not compile when `$type` implements `$trait`: then both impls of `Ambiguous` apply and the call cannot choose.
 macro_rules! assert_not_implemented {
@@ -17,7 +17,7 @@ macro_rules! assert_not_implemented {
     )+};
 }
 
-assert_not_implemented!(std::fmt::Display: Secrets, RootKey, DataKey, CursorSealer, ApiToken, Scrubber);
-assert_not_implemented!(serde::Serialize: Secrets, RootKey, DataKey, CursorSealer, ApiToken, Scrubber);
+assert_not_implemented!(std::fmt::Display: Secrets, RootKey, DataKey, CursorSealer, Fingerprinter, ApiToken, Scrubber);
+assert_not_implemented!(serde::Serialize: Secrets, RootKey, DataKey, CursorSealer, Fingerprinter, ApiToken, Scrubber);
 assert_not_implemented!(AsRef<str>: Secrets, ApiToken);
 assert_not_implemented!(Clone: ApiToken, DataKey);
