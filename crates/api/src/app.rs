@@ -71,9 +71,10 @@ impl Api {
     /// The API over `gateway`.
     pub fn new(gateway: Gateway) -> Self {
         let app = App(Arc::new(Inner { gateway, tasks: TaskTracker::new() }));
-        let (router, _) = routes::all().split_for_parts();
-        let router =
-            router.fallback(routes::no_route).method_not_allowed_fallback(routes::no_method).with_state(app.clone());
+        let router = routes::router(&app)
+            .fallback(routes::no_route)
+            .method_not_allowed_fallback(routes::no_method)
+            .with_state(app.clone());
         Self { app, router }
     }
 

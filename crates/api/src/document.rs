@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApiBuilder};
 
+use crate::extract::IDEMPOTENCY_KEY_MAX_BYTES;
 use crate::{routes, schema};
 
 /// The document as it is served. A test holds it to the routes.
@@ -24,6 +25,9 @@ const TAGS: &[(&str, &str)] = &[
     ("problems", "What each problem code means."),
     ("system", "Health, metrics and this document."),
 ];
+
+/// The header that makes a write happen once.
+const KEY: &str = "idempotency-key";
 
 /// Bodies that take no other members than those described.
 const CLOSED: &[&str] = &["AccountChange", "NewAccount", "NewEnvironment", "NewToken", "ToolCall"];
@@ -82,9 +86,38 @@ fn complete_path((path, mut item): (String, Value)) -> (String, Value) {
             // One handler serves several methods; an operation id may stand once.
             operation["operationId"] = json!(format!("custom_{method}"));
         }
+        if method != "get" {
+            takes_key(operation);
+        }
         complete_operation(PUBLIC_PATHS.contains(&path.as_str()), operation);
     }
     (path, item)
+}
+
+/// Every write takes an `Idempotency-Key`; those that are no calls do not say so themselves.
+fn takes_key(operation: &mut Value) {
+    let parameters = &mut operation["parameters"];
+    if !parameters.is_array() {
+        *parameters = json!([]);
+    }
+    if let Some(parameters) = parameters.as_array_mut().filter(|list| list.iter().all(|one| one["name"] != KEY)) {
+        parameters.push(json!({
+            "name": KEY,
+            "in": "header",
+            "required": false,
+            "description": "The same key gives the stored answer instead of a second write. 1 to 255 visible ASCII characters.",
+            "schema": {"type": "string", "maxLength": IDEMPOTENCY_KEY_MAX_BYTES},
+        }));
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    describe(responses, "409", "`conflict`: a request with this `Idempotency-Key` is still in flight.");
+    describe(responses, "422", "`idempotency_key_reused`: the `Idempotency-Key` was used for another request.");
+    for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
+        response["headers"]["idempotent-replayed"] = json!({
+            "schema": {"type": "string", "enum": ["true"]},
+            "description": "This is the stored answer of an earlier request with the same `Idempotency-Key`.",
+        });
+    }
 }
 
 fn complete_operation(public: bool, operation: &mut Value) {

@@ -9,7 +9,7 @@ mod path;
 mod query;
 
 pub(crate) use caller::Caller;
-pub(crate) use headers::{CallHeaders, if_match, matches_etag, refuse_idempotency_key, version_tag};
+pub(crate) use headers::{CallHeaders, idempotency_key, if_match, matches_etag, version_tag};
 pub use headers::{IDEMPOTENCY_KEY_MAX_BYTES, SESSION_MAX_BYTES};
 pub use json::{BODY_DRAIN_MAX_BYTES, BODY_MAX_BYTES, BODY_READ_TIMEOUT, JSON_DEPTH_MAX};
 pub(crate) use json::{JsonBody, MaybeJsonBody, read_body};

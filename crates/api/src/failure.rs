@@ -45,6 +45,13 @@ impl From<CallProblem> for Failure {
     }
 }
 
+impl From<Failure> for CallProblem {
+    fn from(failure: Failure) -> Self {
+        let rate_limits = failure.rate_limits.map(|limits| *limits).unwrap_or_default();
+        Self { problem: failure.problem, rate_limits }
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());

@@ -10,6 +10,7 @@ mod body;
 mod document;
 mod extract;
 mod failure;
+mod keyed;
 mod routes;
 mod schema;
 mod server;

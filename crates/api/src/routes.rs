@@ -1,4 +1,4 @@
-//! Every route of the API, in one list.
+//! Every route of the API, in one place.
 
 mod accounts;
 mod audit;
@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use axum::{Router, middleware};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
-use quartermaster_gateway::CallAnswer;
 use quartermaster_gateway::limits::PREFER_WAIT_MAX;
+use quartermaster_gateway::{CallAnswer, WriteKind};
 use quartermaster_types::{Code, Problem};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,26 +29,60 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::body::Pieces;
 use crate::failure::{Failure, limit_headers};
+use crate::keyed::{Keyed, REPLAYED};
 
 pub use problems::markdown as problems_markdown;
 
 /// All routes, with their description.
 pub(crate) fn all() -> OpenApiRouter<App> {
+    groups().into_iter().fold(OpenApiRouter::default(), |all, (_, group)| all.merge(group))
+}
+
+/// All routes, each behind what its group needs.
+pub(crate) fn router(app: &App) -> Router<App> {
+    let routes = groups().into_iter().fold(OpenApiRouter::default(), |all, (kind, group)| match kind {
+        None => all.merge(group),
+        Some(kind) => {
+            let keyed = Keyed { app: app.clone(), kind };
+            all.merge(group.route_layer(middleware::from_fn_with_state(keyed, crate::keyed::keyed)))
+        }
+    });
+    routes.split_for_parts().0
+}
+
+/// The routes, by what an `Idempotency-Key` means on them; `None`: they see to it themselves, or only read.
+fn groups() -> [(Option<WriteKind>, OpenApiRouter<App>); 4] {
+    [
+        (Some(WriteKind::Configuration), configuration()),
+        (Some(WriteKind::RawCall), OpenApiRouter::default().routes(routes!(custom::custom))),
+        (None, calls()),
+        (None, service()),
+    ]
+}
+
+fn configuration() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(accounts::list_accounts, accounts::create_account))
         .routes(routes!(accounts::get_account, accounts::update_account, accounts::delete_account))
-        .routes(routes!(tools::list_tools))
-        .routes(routes!(tools::call_tool))
-        .routes(routes!(proxy::proxy_list, proxy::proxy_create))
-        .routes(routes!(proxy::proxy_get, proxy::proxy_update, proxy::proxy_delete, proxy::proxy_custom))
-        .routes(routes!(proxy::proxy_custom_with_id))
-        .routes(routes!(custom::custom))
         .routes(routes!(integrations::list_integrations))
         .routes(routes!(integrations::get_integration))
         .routes(routes!(integrations::put_integration_override))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(environments::create_environment))
+}
+
+fn calls() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(tools::list_tools))
+        .routes(routes!(tools::call_tool))
+        .routes(routes!(proxy::proxy_list, proxy::proxy_create))
+        .routes(routes!(proxy::proxy_get, proxy::proxy_update, proxy::proxy_delete, proxy::proxy_custom))
+        .routes(routes!(proxy::proxy_custom_with_id))
+}
+
+fn service() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(problems::list_problems))
         .routes(routes!(problems::get_problem))
@@ -124,7 +159,7 @@ fn call_answer(app: &App, answer: CallAnswer, waited: Option<Duration>) -> Respo
         limit_headers(headers, &answer.rate_limits, app.clock().now(), false);
     }
     if answer.replayed {
-        headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     if let Some(wait) = waited {
         let seconds = wait.min(PREFER_WAIT_MAX).as_secs();

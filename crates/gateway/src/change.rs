@@ -59,6 +59,12 @@ impl Change {
         self
     }
 
+    /// How it ended, when it is not simply done.
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
+        self
+    }
+
     /// The record.
     pub(crate) fn row(self) -> AuditRow {
         self.0

@@ -52,7 +52,7 @@ impl Gateway {
             }
             other => storage_problem(other),
         })?;
-        self.inner.store.insert_token(&token, Some(&token_made)).await.map_err(storage_problem)?;
+        self.inner.store.insert_token(&token, Some(&token_made)).await.map_err(half_made)?;
         self.inner.audit.commit(made).await.map_err(|_| crate::not_recorded())?;
         Ok((id, text))
     }
@@ -72,6 +72,13 @@ impl Gateway {
         self.inner.data_keys.insert(ticket, environment, Arc::clone(&key));
         Ok(key)
     }
+}
+
+/// The environment is there, and nobody has a token for it.
+fn half_made(error: StoreError) -> Problem {
+    storage_problem(error);
+    Problem::gateway(Code::Internal, "The environment was made, but its first token could not be stored.")
+        .with_hint("Make another environment, with another name; nothing can be done with this one.")
 }
 
 fn first_token() -> NewToken {

@@ -7,6 +7,7 @@ mod cache;
 mod call;
 mod change;
 mod environments;
+mod idempotency;
 mod integrations;
 pub mod limits;
 pub mod metrics;
@@ -23,13 +24,14 @@ use quartermaster_guard::Ledger;
 use quartermaster_store::Store;
 use quartermaster_store_model::StoreError;
 use quartermaster_types::{AccountId, Clock, Code, EnvironmentId, IdSource, Problem, RequestId};
-use quartermaster_vault::{CursorSealer, RootKey, TokenHash, VaultError};
+use quartermaster_vault::{CursorSealer, Fingerprinter, RootKey, TokenHash, VaultError};
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{AccountChange, AccountView, NewAccount};
 pub use audit::{AuditCursor, AuditFilter, AuditOutcome};
 pub use call::{Arguments, CallAnswer, CallProblem, CallRequest, Door, DryRun, Target};
 pub use environments::initialise;
+pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
 pub use integrations::IntegrationView;
 pub use page::{Page, PageQuery};
 pub use tokens::{Actor, NewToken, TokenView};
@@ -76,6 +78,7 @@ pub(crate) struct Inner {
     clock: Clock,
     ids: IdSource,
     cursors: CursorSealer,
+    fingerprints: Fingerprinter,
     engine: Engine,
     plans: Plans,
     ledger: Ledger,
@@ -100,6 +103,7 @@ impl Gateway {
         let inner = Arc::new(Inner {
             audit: AuditLog::start(Sink::Store(options.store.clone()), Arc::clone(&metrics)),
             cursors: options.root_key.cursor_sealer(),
+            fingerprints: options.root_key.fingerprinter(),
             ids: IdSource::new(options.clock.clone(), seed()?),
             ledger: Ledger::new([seed()?, seed()?]),
             actors: Cache::new(ACTORS_CACHED_MAX),

@@ -38,7 +38,9 @@ pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(70);
 pub const SESSION_MAX_CHARACTERS: usize = 128;
 /// The longest `Idempotency-Key`, in characters.
 pub const IDEMPOTENCY_KEY_MAX_CHARACTERS: usize = 255;
-/// How long a call holds its idempotency key without an answer before it counts as cut off by a crash.
+/// The longest answer that is kept under an idempotency key, in bytes.
+pub const IDEMPOTENCY_ANSWER_MAX_BYTES: usize = 1024 * 1024;
+/// How long a write holds its idempotency key without an answer before it counts as cut off by a crash.
 pub const IDEMPOTENCY_IN_FLIGHT_MAX: Duration = Duration::from_secs(120);
 /// How long the answer under an idempotency key is kept.
 pub const IDEMPOTENCY_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);

@@ -121,7 +121,7 @@ impl Builder {
         upstreams.push(simulator.address().to_string());
         let allowed = AllowedUpstreams::parse(upstreams.iter().map(String::as_str)).expect("addresses");
         let gateway = Gateway::new(Options {
-            store,
+            store: store.clone(),
             root_key: RootKey::from_bytes(&key).expect("32 bytes"),
             clock: self.clock.clone(),
             client: quartermaster_egress::Client::new(allowed),
@@ -148,6 +148,7 @@ impl Builder {
             clock: self.clock,
             secrets,
             gateway,
+            store,
             stop: Some(stop),
             served: Some(served),
         };
@@ -172,6 +173,8 @@ pub struct TestApp {
     pub secrets: Secrets,
     /// The gateway itself.
     pub gateway: Gateway,
+    /// The gateway's rows.
+    pub store: Store,
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<Shutdown>>,

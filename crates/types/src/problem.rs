@@ -56,8 +56,8 @@ codes! {
         "The request contradicts the present state: something with the same name exists, or the same idempotency key is still in flight. Read the present state, then decide.";
     AlreadyInState = "already_in_state", 409, "Already in that state",
         "The vendor refused because the record already is as asked, and the gateway could not confirm it by a read. Read the record; there is most likely nothing to do.";
-    IdempotencyKeyReused = "idempotency_key_reused", 422, "Idempotency key used for another call",
-        "The `Idempotency-Key` was used before, for a call with another account, method or arguments. Use a fresh key for every new call, and the same key only to repeat the very same call.";
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "Idempotency key used for another request",
+        "The `Idempotency-Key` was used before, for a request with another method, path or payload. Use a fresh key for every new request, and the same key only to repeat the very same request.";
     PreconditionFailed = "precondition_failed", 412, "Precondition failed",
         "`If-Match` names a version that is no longer the present one, or the vendor refuses the change in the record's present condition (for instance the last owner of an account). Read it again, then decide.";
     PayloadTooLarge = "payload_too_large", 413, "Payload too large",

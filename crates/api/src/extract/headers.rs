@@ -34,22 +34,14 @@ impl CallHeaders {
         Ok(Self {
             session: visible(headers, &SESSION, SESSION_MAX_BYTES)?,
             wait: wait(headers)?,
-            idempotency_key: visible(headers, &IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_MAX_BYTES)?,
+            idempotency_key: idempotency_key(headers)?,
         })
     }
 }
 
-/// Refuses an `Idempotency-Key` where no answer is stored: a caller that counts on it would write twice.
-pub(crate) fn refuse_idempotency_key(headers: &HeaderMap) -> Result<(), Failure> {
-    if !headers.contains_key(&IDEMPOTENCY_KEY) {
-        return Ok(());
-    }
-    Err(Problem::caller(
-        Code::InvalidArgument,
-        "This route does not take an `idempotency-key`: answers of raw calls and of changes to the configuration are not stored, because they may hold secrets.",
-    )
-    .with_error("/idempotency-key", "Leave the header out. After a lost answer, list what is there before trying again.")
-    .into())
+/// `Idempotency-Key`.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    visible(headers, &IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_MAX_BYTES)
 }
 
 /// The version that `If-Match` asks for; `None` without the header, or with `*`.

@@ -10,7 +10,7 @@ use quartermaster_vault::Secrets;
 
 use super::{empty, json, json_tagged, put};
 use crate::app::App;
-use crate::extract::{Caller, JsonBody, PathParts, Query, if_match, matches_etag, refuse_idempotency_key, version_tag};
+use crate::extract::{Caller, JsonBody, PathParts, Query, if_match, matches_etag, version_tag};
 use crate::failure::Failure;
 use crate::schema;
 
@@ -47,12 +47,10 @@ pub(super) async fn list_accounts(State(app): State<App>, caller: Caller, uri: U
 pub(super) async fn create_account(
     State(app): State<App>,
     caller: Caller,
-    headers: HeaderMap,
     uri: Uri,
     body: JsonBody,
 ) -> Result<Response, Failure> {
     Query::of(&uri)?.finish()?;
-    refuse_idempotency_key(&headers)?;
     let mut members = body.members()?;
     let account = NewAccount {
         integration: members.required_text("integration"),

@@ -11,7 +11,7 @@ use quartermaster_types::{Code, Problem};
 use super::proxy::{ACCOUNT, DRY_RUN, account_of};
 use super::put;
 use crate::app::App;
-use crate::extract::{Caller, Query, read_body, refuse_idempotency_key};
+use crate::extract::{Caller, Query, read_body};
 use crate::failure::{Failure, limit_headers};
 use crate::schema;
 
@@ -40,7 +40,6 @@ pub(super) async fn custom(State(app): State<App>, caller: Caller, request: Requ
             Problem::caller(Code::Unsupported, "A raw call cannot be rehearsed: `dry_run` is not taken here.").into()
         );
     }
-    refuse_idempotency_key(&parts.headers)?;
     let account = account_of(account, &caller.actor)?;
     let body = read_body(&parts.headers, body).await?;
     let raw = RawRequest {

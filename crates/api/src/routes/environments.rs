@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, Uri};
+use http::Uri;
 use quartermaster_types::EnvironmentId;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::json_secret;
 use crate::app::App;
-use crate::extract::{Caller, JsonBody, Query, refuse_idempotency_key};
+use crate::extract::{Caller, JsonBody, Query};
 use crate::failure::Failure;
 use crate::schema;
 
@@ -35,12 +35,10 @@ struct Created<'a> {
 pub(super) async fn create_environment(
     State(app): State<App>,
     caller: Caller,
-    headers: HeaderMap,
     uri: Uri,
     body: JsonBody,
 ) -> Result<Response, Failure> {
     Query::of(&uri)?.finish()?;
-    refuse_idempotency_key(&headers)?;
     let mut members = body.members()?;
     let name = members.required_text("name");
     members.finish()?;

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use serde_json::Value;
 
 use super::json;
 use crate::app::App;
-use crate::extract::{Caller, JsonBody, PathParts, Query, refuse_idempotency_key};
+use crate::extract::{Caller, JsonBody, PathParts, Query};
 use crate::failure::Failure;
 use crate::schema;
 
@@ -51,12 +51,10 @@ pub(super) async fn put_integration_override(
     State(app): State<App>,
     caller: Caller,
     PathParts(name): PathParts<String>,
-    headers: HeaderMap,
     uri: Uri,
     body: JsonBody,
 ) -> Result<Response, Failure> {
     Query::of(&uri)?.finish()?;
-    refuse_idempotency_key(&headers)?;
     let patch = Value::Object(body.object()?);
     let gateway = app.gateway().clone();
     let work =

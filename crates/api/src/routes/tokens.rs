@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use quartermaster_gateway::{NewToken, TokenView};
 use quartermaster_store_model::{Narrowing, Role};
 use quartermaster_types::TokenId;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::accounts::page;
 use super::{empty, json, json_secret};
 use crate::app::App;
-use crate::extract::{Caller, JsonBody, Members, PathParts, Query, refuse_idempotency_key};
+use crate::extract::{Caller, JsonBody, Members, PathParts, Query};
 use crate::failure::Failure;
 use crate::schema;
 
@@ -38,7 +38,8 @@ struct WithText<'a> {
 
 /// Make an API token
 ///
-/// `token` in the answer is its text, shown this once; only a hash of it is kept.
+/// `token` in the answer is its text, shown this once; only a hash of it is kept, and with an `Idempotency-Key` the sealed
+/// answer for a day.
 #[utoipa::path(post, path = "/token", tag = "tokens",
     request_body = schema::NewToken,
     responses(
@@ -49,12 +50,10 @@ struct WithText<'a> {
 pub(super) async fn create_token(
     State(app): State<App>,
     caller: Caller,
-    headers: HeaderMap,
     uri: Uri,
     body: JsonBody,
 ) -> Result<Response, Failure> {
     Query::of(&uri)?.finish()?;
-    refuse_idempotency_key(&headers)?;
     let token = new_token(body.members()?)?;
     let gateway = app.gateway().clone();
     let work = async move { Ok(gateway.create_token(&caller.actor, caller.request_id, token).await?) };

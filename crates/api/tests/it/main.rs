@@ -7,6 +7,7 @@ mod calls;
 mod coverage;
 mod custom;
 mod document;
+mod keys;
 mod odd_upstream;
 mod problems;
 mod rate_limits;

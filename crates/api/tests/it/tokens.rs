@@ -91,16 +91,6 @@ async fn only_the_first_token_makes_environments() {
 }
 
 #[tokio::test]
-async fn a_route_that_stores_no_answer_refuses_an_idempotency_key() {
-    let app = TestApp::builder().unconnected().start().await;
-    for path in ["/token", "/environment", "/integrated-account"] {
-        let request = app.operator.request("POST", path).json(&json!({"name": "x", "role": "agent"}));
-        request.header("idempotency-key", "once").send().await.problem(400, "invalid_argument");
-    }
-    app.finish().await;
-}
-
-#[tokio::test]
 async fn pages_are_walked_with_cursors_that_cannot_be_altered() {
     let app = TestApp::builder().unconnected().start().await;
     for _ in 0..4 {

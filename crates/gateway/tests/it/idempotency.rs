@@ -1,10 +1,12 @@
 //! `Idempotency-Key`: a write is made once.
 
-use quartermaster_gateway::CallRequest;
+use bytes::Bytes;
+use http::{Method, Response};
 use quartermaster_gateway::limits::IDEMPOTENCY_IN_FLIGHT_MAX;
+use quartermaster_gateway::{CallProblem, CallRequest, KeyedWrite, WriteKind};
 use quartermaster_simulator::State;
 use quartermaster_store_model::IdempotencyRow;
-use quartermaster_types::{AccountId, Code};
+use quartermaster_types::{AccountId, Code, Problem};
 use serde_json::json;
 
 use crate::house::{House, REACTIVATE, SUSPEND, gateway, value};
@@ -145,4 +147,58 @@ async fn a_failure_after_which_nothing_is_known_is_replayed_too() {
     let again = value(house.gateway.call(&agent, request(&house, account, SUSPEND, &owner, "k1")).await).unwrap_err();
     assert_eq!(again.body().detail, problem.body().detail);
     assert_eq!(house.sent().suspend, sent);
+}
+
+fn write(house: &House, kind: WriteKind, key: String) -> KeyedWrite {
+    KeyedWrite {
+        request_id: house.gateway.request_id(),
+        key,
+        kind,
+        method: Method::POST,
+        uri: "/somewhere?a=1".parse().unwrap(),
+        headers: [Bytes::new(), Bytes::new()],
+        body: Bytes::from_static(b"{}"),
+    }
+}
+
+async fn done() -> Result<Response<Bytes>, CallProblem> {
+    Ok(Response::new(Bytes::from_static(b"done")))
+}
+
+#[tokio::test]
+async fn a_write_that_failed_keeps_its_key_only_when_it_may_have_changed_something() {
+    use WriteKind::{Configuration, RawCall};
+    let house = House::new().await;
+    for (kind, code, is_kept) in [
+        (Configuration, Code::Internal, true),
+        (Configuration, Code::UpstreamTimeout, false),
+        (Configuration, Code::AccountRejected, false),
+        (Configuration, Code::PreconditionFailed, false),
+        (Configuration, Code::Unavailable, false),
+        (RawCall, Code::Internal, true),
+        (RawCall, Code::UpstreamTimeout, true),
+        (RawCall, Code::UpstreamUnavailable, true),
+        (RawCall, Code::PermissionDenied, false),
+        (RawCall, Code::AccountNeedsReauth, false),
+    ] {
+        let request = write(&house, kind, format!("{kind:?}-{code}"));
+        let failing = async move { Err(Problem::gateway(code, "It failed.").into()) };
+        let first = house.gateway.once(&house.admin, request.clone(), failing).await.unwrap_err();
+        assert_eq!(first.problem.code(), code);
+        match house.gateway.once(&house.admin, request, done()).await {
+            Ok(answer) => assert!(!is_kept && !answer.replayed, "{kind:?} {code}"),
+            Err(again) => assert!(is_kept && again.problem == first.problem, "{kind:?} {code}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_panicked_is_not_done_again() {
+    let house = House::new().await;
+    let request = write(&house, WriteKind::Configuration, "k".to_owned());
+    let panicking = async { panic!("somewhere inside") };
+    let first = house.gateway.once(&house.admin, request.clone(), panicking).await.unwrap_err();
+    assert_eq!(first.problem.code(), Code::Internal);
+    let again = house.gateway.once(&house.admin, request, done()).await.unwrap_err();
+    assert_eq!(again.problem, first.problem);
 }

@@ -1,0 +1,152 @@
+//! The table of writes.
+
+use serde_json::{Value, json};
+
+/// One write of the document, and the same with another payload. `{account}`, `{spare}`, `{token}`, `{nobody}`, `{person}` and `{other}`
+/// stand for ids.
+pub(super) struct Write {
+    pub(super) operation: &'static str,
+    pub(super) path: &'static str,
+    pub(super) body: Body,
+    pub(super) other: (&'static str, Body),
+    pub(super) status: u16,
+}
+
+#[derive(Clone)]
+pub(super) enum Body {
+    None,
+    Json(Value),
+    /// One that connects this tenant.
+    Account(&'static str),
+}
+
+fn write(operation: &'static str, status: u16, path: &'static str, body: Value, other: (&'static str, Value)) -> Write {
+    let body_of = |value: Value| if value.is_null() { Body::None } else { Body::Json(value) };
+    Write { operation, path, body: body_of(body), other: (other.0, body_of(other.1)), status }
+}
+
+/// Every write. Deletions of what others need come last.
+pub(super) fn writes() -> Vec<Write> {
+    [calls(), raw_calls(), configuration(), deletions()].into_iter().flatten().collect()
+}
+
+/// The vendor knows only `suspend`; what it says of the rest is an answer too.
+fn calls() -> Vec<Write> {
+    vec![
+        write(
+            "post /integrated-account/{id}/tools/{name}/call",
+            200,
+            "/integrated-account/{account}/tools/1_password_users_suspend/call",
+            json!({"arguments": {"id": "{person}"}}),
+            (
+                "/integrated-account/{account}/tools/1_password_users_reactivate/call",
+                json!({"arguments": {"id": "{person}"}}),
+            ),
+        ),
+        write(
+            "post /proxy/{resource}",
+            404,
+            "/proxy/users?integrated_account_id={account}",
+            json!({"name": "a"}),
+            ("/proxy/users?integrated_account_id={account}", json!({"name": "b"})),
+        ),
+        write(
+            "patch /proxy/{resource}/{id}",
+            404,
+            "/proxy/users/{person}?integrated_account_id={account}",
+            json!({"name": "a"}),
+            ("/proxy/users/{person}?integrated_account_id={account}", json!({"name": "b"})),
+        ),
+        write(
+            "delete /proxy/{resource}/{id}",
+            404,
+            "/proxy/users/{person}?integrated_account_id={account}",
+            Value::Null,
+            ("/proxy/users/{other}?integrated_account_id={account}", Value::Null),
+        ),
+        write(
+            "post /proxy/{resource}/{id}",
+            404,
+            "/proxy/users/count?integrated_account_id={account}",
+            json!({"name": "a"}),
+            ("/proxy/users/count?integrated_account_id={account}", json!({"name": "b"})),
+        ),
+        write(
+            "post /proxy/{resource}/{id}/{method}",
+            200,
+            "/proxy/users/{person}/suspend?integrated_account_id={account}",
+            Value::Null,
+            ("/proxy/users/{other}/suspend?integrated_account_id={account}", Value::Null),
+        ),
+    ]
+}
+
+fn raw_calls() -> Vec<Write> {
+    const PATH: &str = "/custom/v1beta1/nothing?integrated_account_id={account}";
+    let raw = |operation| write(operation, 404, PATH, json!({"a": 1}), (PATH, json!({"a": 2})));
+    vec![
+        raw("post /custom/{path}"),
+        raw("put /custom/{path}"),
+        raw("patch /custom/{path}"),
+        write(
+            "delete /custom/{path}",
+            404,
+            PATH,
+            Value::Null,
+            ("/custom/v1beta1/nobody?integrated_account_id={account}", Value::Null),
+        ),
+    ]
+}
+
+fn configuration() -> Vec<Write> {
+    vec![
+        Write {
+            operation: "post /integrated-account",
+            path: "/integrated-account",
+            body: Body::Account("keyed"),
+            other: ("/integrated-account", Body::Account("other")),
+            status: 201,
+        },
+        write(
+            "patch /integrated-account/{id}",
+            200,
+            "/integrated-account/{account}",
+            json!({"tenant_id": "renamed"}),
+            ("/integrated-account/{account}", json!({"tenant_id": "other"})),
+        ),
+        write(
+            "put /integration/{name}/override",
+            200,
+            "/integration/1password/override",
+            json!({"label": "Ours"}),
+            ("/integration/1password/override", json!({"label": "Other"})),
+        ),
+        write(
+            "post /token",
+            201,
+            "/token",
+            json!({"name": "keyed", "role": "auditor"}),
+            ("/token", json!({"name": "keyed", "role": "agent"})),
+        ),
+        write(
+            "post /environment",
+            201,
+            "/environment",
+            json!({"name": "keyed"}),
+            ("/environment", json!({"name": "other"})),
+        ),
+    ]
+}
+
+fn deletions() -> Vec<Write> {
+    vec![
+        write("delete /token/{id}", 204, "/token/{token}", Value::Null, ("/token/{nobody}", Value::Null)),
+        write(
+            "delete /integrated-account/{id}",
+            204,
+            "/integrated-account/{spare}",
+            Value::Null,
+            ("/integrated-account/{account}", Value::Null),
+        ),
+    ]
+}
