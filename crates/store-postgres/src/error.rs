@@ -34,5 +34,24 @@ pub(crate) fn from_database(operation: &'static str, error: sqlx::Error) -> Stor
     if code.is_some_and(|code| REFUSES_WRITES.contains(&code.as_ref())) {
         return StoreError::NoSpace(error.to_string());
     }
+    if is_tls(&error) {
+        return StoreError::database(operation, NoTls(error));
+    }
     StoreError::database(operation, error)
+}
+
+/// The certificate, or the TLS, of the server cannot be accepted.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "TLS with the database server failed: `sslmode` and `sslrootcert` in the database's URL say what is demanded of it"
+)]
+struct NoTls(#[source] sqlx::Error);
+
+/// Beside its own kind, sqlx gives what went wrong in the handshake as invalid data.
+fn is_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
 }

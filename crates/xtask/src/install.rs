@@ -28,6 +28,8 @@ pub(crate) enum Need {
 pub(crate) const C_COMPILER: Need = Need::Debian { package: "build-essential", gives: "cc" };
 /// The second back end of the store.
 pub(crate) const POSTGRESQL: Need = Need::Debian { package: "postgresql", gives: "/usr/lib/postgresql" };
+/// Makes the certificate with which that server shows itself over TLS.
+pub(crate) const OPENSSL: Need = Need::Debian { package: "openssl", gives: "openssl" };
 /// The reference reverse proxy of the benchmarks.
 pub(crate) const NGINX: Need = Need::Debian { package: "nginx-light", gives: "/usr/sbin/nginx" };
 /// The load generator of the benchmarks.

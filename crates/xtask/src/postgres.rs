@@ -1,5 +1,10 @@
-//! A PostgreSQL server that is thrown away afterwards: its own data folder, a socket in it, no port, no flushing to disk.
+//! A PostgreSQL server that is thrown away afterwards: its own data folder, a socket in it, a port only for TLS, no flushing
+//! to disk.
 
+mod certificate;
+
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,6 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::run::{output, succeed};
+
+use certificate::Certificate;
 
 /// Where Debian keeps the programs of each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -17,49 +24,77 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections that it takes: every test has a pool of its own.
 const CONNECTIONS_MAX: &str = "max_connections=300";
 
+/// PostgreSQL's own port: the name of the socket has it even where no port is opened.
+const DEFAULT_PORT: u16 = 5432;
+
 /// A running server; stopped and removed when dropped.
 pub(crate) struct Server {
     folder: PathBuf,
     programs: PathBuf,
+    port: u16,
     process: Child,
+}
+
+/// How to reach a server by TCP.
+pub(crate) struct Tls {
+    /// The URL, with the password and without a word on TLS.
+    pub(crate) url: String,
+    /// The file with the certificate of the authority that issued the server's.
+    pub(crate) authority: PathBuf,
 }
 
 impl Server {
     /// Makes a data folder and starts a server on it. As root, which PostgreSQL refuses, it runs as the user `postgres`.
     pub(crate) fn start() -> Result<Self> {
-        let programs = programs()?;
-        let folder = std::env::temp_dir().join(format!("qm-postgres-{}", std::process::id()));
-        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        if is_root()? {
-            succeed(Command::new("chown").arg("postgres:").arg(&folder))?;
-        }
-        let data = folder.join("data");
-        let initialised = as_server_user(&programs.join("initdb"))?
-            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
-            .arg(&data)
-            .current_dir(&folder)
-            .stdout(Stdio::null())
-            .status()?;
-        if !initialised.success() {
-            bail!("initdb failed ({initialised})");
-        }
+        let (programs, folder) = (programs()?, make_folder()?);
+        initialise(&programs, &folder, &[])?;
+        Self::launch(programs, folder, DEFAULT_PORT, &["listen_addresses=".to_owned()])
+    }
+
+    /// The same, which also listens on `localhost`, with TLS and a password. Gives what it takes to connect there.
+    pub(crate) fn start_with_tls() -> Result<(Self, Tls)> {
+        let (programs, folder) = (programs()?, make_folder()?);
+        let password = password()?;
+        let password_file = folder.join("password");
+        std::fs::write(&password_file, &password)?;
+        let certificate = Certificate::make(&folder)?;
+        give_to_server_user(&[&password_file, &certificate.certificate, &certificate.key])?;
+        // The server is reached over TCP by everybody on this machine, so that trust would be too much there.
+        initialise(
+            &programs,
+            &folder,
+            &["--auth-host=scram-sha-256", &format!("--pwfile={}", password_file.display())],
+        )?;
+        // PostgreSQL cannot choose a port itself; one that was free a moment ago is.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", certificate.certificate.display()),
+            format!("ssl_key_file={}", certificate.key.display()),
+        ];
+        let server = Self::launch(programs, folder, port, &settings)?;
+        let url = format!("postgres://postgres:{password}@localhost:{port}/postgres");
+        Ok((server, Tls { url, authority: certificate.authority }))
+    }
+
+    fn launch(programs: PathBuf, folder: PathBuf, port: u16, settings: &[String]) -> Result<Self> {
         let log = std::fs::File::create(folder.join("log"))?;
         let mut start = as_server_user(&programs.join("postgres"))?;
-        start.arg("-D").arg(&data).arg("-k").arg(&folder);
-        for setting in
-            ["listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", CONNECTIONS_MAX]
-        {
+        start.arg("-D").arg(folder.join("data")).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
+        let quick = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", CONNECTIONS_MAX];
+        for setting in quick.into_iter().chain(settings.iter().map(String::as_str)) {
             start.args(["-c", setting]);
         }
         let process = start.current_dir(&folder).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut server = Self { folder, programs, process };
+        let mut server = Self { folder, programs, port, process };
         server.wait()?;
         Ok(server)
     }
 
-    /// The URL of one of its databases; `postgres` is always there.
+    /// The URL of one of its databases, over its socket; `postgres` is always there.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@localhost/{database}?host={}", self.folder.display())
+        format!("postgres://postgres@localhost:{}/{database}?host={}", self.port, self.folder.display())
     }
 
     /// Makes a database and runs SQL files in it, in order. Gives its URL.
@@ -82,7 +117,7 @@ impl Server {
         let began = Instant::now();
         loop {
             let mut question = Command::new(self.programs.join("pg_isready"));
-            question.arg("--quiet").arg("--host").arg(&self.folder);
+            question.arg("--quiet").arg("--host").arg(&self.folder).args(["--port", &self.port.to_string()]);
             if question.status()?.success() {
                 return Ok(());
             }
@@ -147,6 +182,47 @@ fn programs() -> Result<PathBuf> {
     newest
         .filter(|folder| folder.join("initdb").exists())
         .with_context(|| format!("no PostgreSQL server under {DEBIAN}: install the Debian package `postgresql`"))
+}
+
+fn make_folder() -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("qm-postgres-{}", std::process::id()));
+    std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    give_to_server_user(&[&folder])?;
+    Ok(folder)
+}
+
+/// Makes the data folder `data` in this folder.
+fn initialise(programs: &Path, folder: &Path, more: &[&str]) -> Result<()> {
+    let initialised = as_server_user(&programs.join("initdb"))?
+        .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"])
+        .args(more)
+        .arg("--pgdata")
+        .arg(folder.join("data"))
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .status()?;
+    if !initialised.success() {
+        bail!("initdb failed ({initialised})");
+    }
+    Ok(())
+}
+
+/// Makes them the property of the user that the server runs as, and closes them to others.
+fn give_to_server_user(paths: &[&Path]) -> Result<()> {
+    for path in paths {
+        succeed(Command::new("chmod").arg("go=").arg(path))?;
+        if is_root()? {
+            succeed(Command::new("chown").arg("postgres:").arg(path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sixteen random bytes as hexadecimal digits.
+fn password() -> Result<String> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 fn is_root() -> Result<bool> {

@@ -40,7 +40,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         about: "unit, property, definition cases, store on both back ends, HTTP, command line, crash, documents",
-        needs: &[install::C_COMPILER, install::POSTGRESQL, install::NEXTEST],
+        needs: &[install::C_COMPILER, install::POSTGRESQL, install::OPENSSL, install::NEXTEST],
         run: tests,
     },
     Step {
@@ -102,9 +102,11 @@ fn queries() -> Result<()> {
 }
 
 fn tests() -> Result<()> {
-    let server = postgres::Server::start()?;
-    let arguments = ["nextest", "run", "--workspace", "--no-fail-fast"];
-    succeed(command("cargo", &arguments).env("QM_TEST_POSTGRES_URL", server.url("postgres")))
+    let (server, tls) = postgres::Server::start_with_tls()?;
+    let mut tests = command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"]);
+    tests.env("QM_TEST_POSTGRES_URL", server.url("postgres"));
+    tests.env("QM_TEST_POSTGRES_TLS_URL", tls.url).env("QM_TEST_POSTGRES_CA", tls.authority);
+    succeed(&mut tests)
 }
 
 fn doctests() -> Result<()> {

@@ -6,5 +6,6 @@
 mod conformance;
 mod crash;
 mod postgres_database;
+mod postgres_tls;
 mod sqlite_file;
 mod support;
