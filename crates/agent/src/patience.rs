@@ -150,8 +150,10 @@ impl Patience {
         Ok(())
     }
 
+    /// To the nearest one: tasks that are refused some milliseconds later make a wait that much longer.
     fn seconds(&self, duration: Duration) -> u64 {
-        duration.as_micros().div_ceil(self.second.as_micros().max(1)) as u64
+        let second = self.second.as_micros().max(1);
+        ((duration.as_micros() + second / 2) / second) as u64
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {

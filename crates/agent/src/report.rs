@@ -225,8 +225,14 @@ impl Report {
     pub fn summary(&self) -> String {
         let counts = &self.counts;
         let mut text = format!(
-            "{} people in the list, {} in {}: {} active, {} suspended, {} unknown",
-            counts.people, counts.directory_people, self.label, counts.active, counts.suspended, counts.unknown
+            "{} {} in the list, {} in {}: {} active, {} suspended, {} unknown",
+            counts.people,
+            if counts.people == 1 { "person" } else { "people" },
+            counts.directory_people,
+            self.label,
+            counts.active,
+            counts.suspended,
+            counts.unknown
         );
         for (count, words) in [
             (counts.other_state, "in another state"),

@@ -7,11 +7,13 @@ mod playbooks;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, Resettable};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use quartermaster_types::AccountId;
 
 pub(crate) use gateway::{
     AccountCommand, AccountCreate, AccountUpdate, AuditLogArguments, CallArguments, CredentialArguments,
@@ -118,8 +120,8 @@ pub(crate) struct GatewayArguments {
 #[derive(Args, Debug)]
 pub(crate) struct AccountArguments {
     /// Id of the integrated account; may be left out when the environment has only one
-    #[arg(long, short = 'a', env = "QM_ACCOUNT", value_name = "ID")]
-    pub(crate) account: Option<quartermaster_types::AccountId>,
+    #[arg(long, short = 'a', env = "QM_ACCOUNT", value_parser = id::<AccountId>, value_name = "ID")]
+    pub(crate) account: Option<AccountId>,
 }
 
 /// How to print.
@@ -133,6 +135,13 @@ pub(crate) struct OutputArguments {
 /// A switch that the environment can set too: empty, `0`, `false`, `no` and `off` mean off.
 fn switch() -> FalseyValueParser {
     FalseyValueParser::new()
+}
+
+/// An id as the lists print it.
+fn id<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| {
+        "not an id, which is a UUID: `qm account list` and `qm token list` show those that there are".to_owned()
+    })
 }
 
 /// Where to listen: the address of an interface, not a name that could mean several.

@@ -82,6 +82,8 @@ impl Failure {
         let mut failure = Self::new(exit_of(problem), body.detail.clone());
         failure.parts.details =
             body.errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+        // The sentence may say them already.
+        failure.parts.details.retain(|detail| !body.detail.contains(detail));
         if let Some(upstream) = &body.upstream {
             let excerpt: String = upstream.body.chars().filter(|letter| !letter.is_control()).take(300).collect();
             failure
@@ -259,6 +261,16 @@ mod tests {
             "error: The vendor answered 404.\n       request 0190\n hint: Find the person first.\n  \
              try: qm call list_people 'email=a b@x.com' limit:=5\n docs: docs/problems.md#not_found\n"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_once() {
+        let problem = Problem::caller(Code::InvalidArgument, "It was not called: /n: got 5.")
+            .with_error("/n", "got 5")
+            .with_error("/m", "is missing");
+        let text = plain(&Failure::from(ClientError::Problem { problem, rate: RateHeaders::default() }));
+        assert_eq!(text.matches("/n: got 5").count(), 1, "{text}");
+        assert!(text.contains("       /m: is missing\n"), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use quartermaster_types::{AccountId, TokenId};
 
-use super::{AccountArguments, GatewayArguments, OutputArguments, duration, name_value, switch};
+use super::{AccountArguments, GatewayArguments, OutputArguments, duration, id, name_value, switch};
 
 /// `qm tools`.
 #[derive(Args, Debug)]
@@ -97,6 +97,7 @@ pub(crate) enum AccountCommand {
     /// Show one account
     Get {
         /// Id of the account
+        #[arg(value_parser = id::<AccountId>)]
         id: AccountId,
         #[command(flatten)]
         output: OutputArguments,
@@ -108,6 +109,7 @@ pub(crate) enum AccountCommand {
     /// Delete an account and its credentials
     Delete {
         /// Id of the account
+        #[arg(value_parser = id::<AccountId>)]
         id: AccountId,
         #[command(flatten)]
         gateway: GatewayArguments,
@@ -159,6 +161,7 @@ pub(crate) struct AccountCreate {
                         qm account update ID --renew-credentials")]
 pub(crate) struct AccountUpdate {
     /// Id of the account
+    #[arg(value_parser = id::<AccountId>)]
     pub(crate) id: AccountId,
     /// Your own name for the tenant
     #[arg(long, env = "QM_TENANT", value_name = "NAME")]
@@ -218,6 +221,7 @@ pub(crate) enum TokenCommand {
     /// Revoke a token; it stops working at once
     Revoke {
         /// Id of the token
+        #[arg(value_parser = id::<TokenId>)]
         id: TokenId,
         #[command(flatten)]
         gateway: GatewayArguments,
@@ -236,7 +240,7 @@ pub(crate) struct TokenCreate {
     #[arg(long, env = "QM_ROLE", value_enum)]
     pub(crate) role: Role,
     /// Only on these accounts
-    #[arg(long, env = "QM_ACCOUNTS", value_delimiter = ',', value_name = "IDS")]
+    #[arg(long, env = "QM_ACCOUNTS", value_parser = id::<AccountId>, value_delimiter = ',', value_name = "IDS")]
     pub(crate) accounts: Vec<AccountId>,
     /// Only these tools
     #[arg(long, env = "QM_TOOLS", value_delimiter = ',', value_name = "NAMES")]

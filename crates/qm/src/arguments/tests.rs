@@ -66,6 +66,15 @@ fn an_address_to_listen_on_is_an_ip_address_with_a_port() {
 }
 
 #[test]
+fn a_wrong_id_says_where_the_right_ones_are() {
+    let wrong = Arguments::try_parse_from(["qm", "tools", "--account", "acme"]).unwrap_err().to_string();
+    assert!(wrong.contains("qm account list"), "{wrong}");
+    let id = "0190d1f2-0000-7000-8000-000000000001";
+    assert!(Arguments::try_parse_from(["qm", "token", "revoke", id]).is_ok());
+    assert!(Arguments::try_parse_from(["qm", "account", "get", "acme"]).is_err());
+}
+
+#[test]
 fn durations_and_pairs_parse() {
     assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
     assert_eq!(duration("0"), Ok(Duration::ZERO));

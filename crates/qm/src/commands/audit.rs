@@ -102,7 +102,8 @@ fn name(file: &Path) -> String {
 fn say_how_read(list: &roster::Roster) {
     let (number, name) = &list.column;
     let name = name.as_ref().map(|name| format!(" ({})", crate::failure::printable(name))).unwrap_or_default();
-    output::note(&format!("{} lines, e-mail addresses in column {number}{name}", list.rows));
+    let lines = if list.rows == 1 { "line" } else { "lines" };
+    output::note(&format!("{} {lines}, e-mail addresses in column {number}{name}", list.rows));
     for remark in &list.notes {
         output::note(&format!("{WARN}note:{WARN:#} {}", crate::failure::printable(remark)));
     }
