@@ -199,8 +199,10 @@ impl From<AgentError> for Failure {
                 .hint(format!("Try again in {needed_seconds} s, or allow more with --max-wait.")),
             AgentError::Interrupted => Self::new(Exit::Interrupted, text),
             AgentError::DirectoryIncomplete { .. } => Self::new(Exit::Unreachable, text),
+            AgentError::Journal(_) => {
+                Self::failed(text).hint("--journal (QM_JOURNAL) says where the journal is kept; by default beside the list.")
+            }
             AgentError::NoLifecycle(_)
-            | AgentError::Journal(_)
             | AgentError::NotConfirmed { .. }
             | AgentError::BadRecord { .. }
             | AgentError::Render(_) => Self::failed(text),

@@ -100,7 +100,12 @@ impl Folder {
     /// Opens and locks a folder that `init` made.
     pub(crate) fn open(path: &Path, root_key_file: Option<&Path>) -> Result<Self, Failure> {
         let root_key_file = root_key_file.map_or_else(|| path.join(ROOT_KEY), Path::to_owned);
-        let has_rows = env::text(env::DATABASE_URL).is_some() || path.join(DATABASE).exists();
+        let has_rows = match path.join(DATABASE).try_exists() {
+            Ok(exists) => exists || env::text(env::DATABASE_URL).is_some(),
+            // What cannot be looked into may well be there: to make another would be the wrong advice.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(closed(path, &error)),
+            Err(_) => false,
+        };
         if !path.is_dir() || !has_rows {
             return Err(Failure::failed(format!("there is no data folder at {}", path.display()))
                 .hint("Make one, or say where it is with --data-dir (QM_DATA_DIR).")
@@ -123,6 +128,12 @@ impl Folder {
         };
         store.map_err(|error| database_failure(&error))
     }
+}
+
+/// The folder is not open to this user.
+fn closed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("looking into the data folder {}: {error}", path.display()))
+        .hint("Only the user who made a data folder may use it. Run this as that user.")
 }
 
 /// The address of the database that the environment names. It may hold a password, so no error repeats it.
@@ -246,7 +257,8 @@ fn database_failure(error: &StoreError) -> Failure {
     match error {
         StoreError::Newer { .. } => failure
             .hint("The data was written by a newer version of this program. Nothing was changed; use that version."),
-        StoreError::NoSpace(_) => failure.hint("Make room on the disk, then start again."),
+        StoreError::NoSpace(_) => failure
+            .hint("Make room on the disk, and see that this user may write to the data folder; then start again."),
         _ if env::text(env::DATABASE_URL).is_some() => failure.hint(DATABASE_HINT),
         _ => failure,
     }
@@ -268,6 +280,14 @@ mod tests {
             fs::write(&path, bad).unwrap();
             assert!(read_key(&path).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_not_taken_for_an_absent_one() {
+        let refused = closed(Path::new("data"), &ErrorKind::PermissionDenied.into()).render();
+        assert!(refused.contains("as that user") && !refused.contains("qm init"), "{refused}");
+        let absent = Folder::open(Path::new("no/such/folder"), None).unwrap_err().render();
+        assert!(absent.contains("qm init --data-dir no/such/folder"), "{absent}");
     }
 
     #[test]
