@@ -3,6 +3,7 @@
 mod excerpt;
 mod facts;
 mod network;
+mod picked;
 mod token;
 
 use http::{HeaderMap, StatusCode, header};
@@ -15,6 +16,7 @@ pub(crate) use excerpt::looks_like_html;
 pub(crate) use network::{network, unusable};
 pub(crate) use token::{token_network, token_rate_limited, token_refused};
 
+use crate::limits::CONDITION_VALUES_MAX;
 use crate::request::Values;
 use crate::run::{Purpose, Run};
 use facts::Facts;
@@ -27,8 +29,8 @@ pub(crate) fn rate_limited(run: &mut Run<'_>, response: &Response, purpose: Purp
     let limited = plainly_limited(run, response) || {
         let rules = &run.call.plan.rate_limits.limited_when;
         !rules.is_empty() && {
-            let facts = Facts::new(run, response, purpose, rules.iter());
-            rules.iter().any(|rule| rule.holds(&facts.variables()).unwrap_or(false))
+            let facts = Facts::for_conditions(run, response, purpose, rules.iter());
+            !facts.too_large && rules.iter().any(|rule| rule.holds(&facts.variables()).unwrap_or(false))
         }
     };
     limited.then(|| limited_problem(run, response, purpose))
@@ -45,7 +47,7 @@ fn plainly_limited(run: &Run<'_>, response: &Response) -> bool {
 }
 
 fn limited_problem(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_>) -> Problem {
-    let facts = Facts::new(run, response, purpose, std::iter::empty());
+    let facts = Facts::for_problem(run, response, purpose, std::iter::empty());
     let detail = detail(run, response.status, purpose, &facts.message_text());
     let seconds = run.limits.retry_after_seconds(run.engine.inner.clock.now());
     let hint = seconds.map_or_else(
@@ -63,7 +65,10 @@ pub(crate) fn failed(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_
         if rules.is_empty() {
             return None;
         }
-        let facts = Facts::new(run, response, purpose, rules.iter());
+        let facts = Facts::for_conditions(run, response, purpose, rules.iter());
+        if facts.too_large {
+            return Some(too_large(run, response, purpose, &facts));
+        }
         // A condition that cannot be evaluated counts as a failure: an answer that is not as declared is not a success.
         if !rules.iter().any(|rule: &Program| rule.holds(&facts.variables()).unwrap_or(true)) {
             return None;
@@ -72,9 +77,28 @@ pub(crate) fn failed(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_
     Some(refused(run, response, purpose))
 }
 
+/// The problem of a success that is too large to be judged by the definition's conditions.
+fn too_large(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_>, facts: &Facts) -> Problem {
+    let detail = format!(
+        "{}, and what the definition's `failed_when` looks at has more than {CONDITION_VALUES_MAX} values in it",
+        detail(run, response.status, purpose, "")
+    );
+    let mut problem = Problem::upstream(Code::ResponseTooLarge, detail).with_retry(false, None);
+    if purpose.read {
+        problem = problem.with_hint(
+            "Ask for less: a smaller `limit`, or a filter. Whoever wrote the definition: conditions over single members of the body read only these.",
+        );
+    } else {
+        problem = network::may_have_happened(run, problem, purpose);
+    }
+    excerpt::attach(run, problem, response, facts)
+}
+
 /// The problem of an answer that refuses the call.
 fn refused(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_>) -> Problem {
-    let facts = Facts::new(run, response, purpose, std::iter::empty());
+    let call = run.call;
+    let explain_when = call.plan.errors.explain.iter().map(|explanation| &explanation.when);
+    let facts = Facts::for_problem(run, response, purpose, explain_when);
     let code = code_of(response.status);
     let mut text = detail(run, response.status, purpose, &facts.message_text());
     if response.status.is_redirection() {

@@ -50,5 +50,9 @@ pub const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Characters of a vendor's message that a problem's detail repeats.
 pub const MESSAGE_MAX_CHARS: usize = 300;
 
+/// Values (texts, numbers, lists, …) that are read out of a success for the definition's conditions. Only the members that they
+/// look at count.
+pub const CONDITION_VALUES_MAX: usize = quartermaster_expr::VALUES_MAX;
+
 /// Largest body of an error answer that is parsed for its message.
 pub const ERROR_PARSE_MAX_BYTES: usize = 1024 * 1024;

@@ -6,14 +6,18 @@
 mod cache;
 mod check;
 mod convert;
+mod members;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use cel::{Context, Env};
 use serde_json::Value;
+
+pub use members::Members;
 
 /// The longest expression, in bytes.
 pub const PROGRAM_MAX_BYTES: usize = 4 * 1024;
@@ -68,8 +72,8 @@ pub struct Program {
 struct Inner {
     source: String,
     program: cel::Program,
-    /// The variables that it uses, sorted.
-    variables: Vec<String>,
+    /// The variables that it uses, and what of them.
+    variables: BTreeMap<String, Members>,
     /// How deep its comprehensions nest.
     comprehension_depth: usize,
 }
@@ -124,7 +128,14 @@ impl Program {
 
     /// True when the expression uses this variable; lets a caller skip preparing costly ones (a parsed body).
     pub fn uses(&self, variable: &str) -> bool {
-        self.inner.variables.binary_search_by(|name| name.as_str().cmp(variable)).is_ok()
+        self.inner.variables.contains_key(variable)
+    }
+
+    /// Which members of a variable the expression looks at; `None` when it does not use the variable.
+    ///
+    /// It gives the same with a value that has only these members, as long as that value is of the same type.
+    pub fn members(&self, variable: &str) -> Option<&Members> {
+        self.inner.variables.get(variable)
     }
 
     /// Evaluates to a JSON value. Only the variables that the expression uses are converted.

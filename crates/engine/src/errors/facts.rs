@@ -1,42 +1,79 @@
 //! The variables of the definition's conditions over one answer.
 
 use quartermaster_egress::Response;
-use quartermaster_expr::Program;
+use quartermaster_expr::{Members, Program};
 use serde_json::{Map, Value};
 
 use super::looks_like_html;
-use crate::limits::{ERROR_PARSE_MAX_BYTES, MESSAGE_MAX_CHARS};
+use super::picked::{NotPicked, pick};
+use crate::limits::{CONDITION_VALUES_MAX, ERROR_PARSE_MAX_BYTES, MESSAGE_MAX_CHARS};
 use crate::run::{Purpose, Run};
 
 /// Values under the names of `quartermaster_definition::plan::ERROR_VARIABLES`.
 pub(super) struct Facts {
     status: Value,
     headers: Value,
+    /// Of a success, only the members that are looked at.
     body: Value,
     message: Value,
     vendor_code: Value,
     method: Value,
     arguments: Value,
+    /// What is looked at has more than [`CONDITION_VALUES_MAX`] values in it, so that nothing can be said of the body.
+    pub(super) too_large: bool,
 }
 
 impl Facts {
-    /// The facts of `response`. The body of a success is parsed only when one of `programs` needs it.
-    pub(super) fn new<'p>(
+    /// What `programs` need to know of `response`, and nothing else.
+    pub(super) fn for_conditions<'p>(
         run: &mut Run<'_>,
         response: &Response,
         purpose: Purpose<'_>,
         programs: impl Iterator<Item = &'p Program> + Clone,
     ) -> Self {
-        let uses = |name: &str| programs.clone().any(|program| program.uses(name));
-        let failed = !response.status.is_success() && response.body.len() <= ERROR_PARSE_MAX_BYTES;
-        let wanted = failed || programs.clone().next().is_none();
-        let parse = wanted || uses("body") || uses("message") || uses("vendor_code");
-        let body: Value =
-            if parse { serde_json::from_slice(&response.body).unwrap_or(Value::Null) } else { Value::Null };
+        Self::new(run, response, purpose, programs, false)
+    }
+
+    /// What `programs` need to know of `response`, and what a problem tells of it.
+    pub(super) fn for_problem<'p>(
+        run: &mut Run<'_>,
+        response: &Response,
+        purpose: Purpose<'_>,
+        programs: impl Iterator<Item = &'p Program> + Clone,
+    ) -> Self {
+        Self::new(run, response, purpose, programs, true)
+    }
+
+    fn new<'p>(
+        run: &mut Run<'_>,
+        response: &Response,
+        purpose: Purpose<'_>,
+        programs: impl Iterator<Item = &'p Program> + Clone,
+        tells: bool,
+    ) -> Self {
+        let uses = |name: &str| tells || programs.clone().any(|program| program.uses(name));
         let rules = &run.call.plan.errors;
+        let mut looked_at = Members::default();
+        programs.clone().filter_map(|program| program.members("body")).for_each(|members| looked_at.merge(members));
+        for (name, pointers) in [("message", &rules.message), ("vendor_code", &rules.code)] {
+            if uses(name) {
+                for pointer in pointers {
+                    add(&mut looked_at, pointer);
+                }
+            }
+        }
+        // The body of a refusal is small, and a problem repeats what it can of it.
+        let refusal = !response.status.is_success() && response.body.len() <= ERROR_PARSE_MAX_BYTES;
+        let picked = match (refusal, looked_at.is_empty()) {
+            (true, _) => serde_json::from_slice(&response.body).map_err(|_| NotPicked::Malformed),
+            (false, true) => Err(NotPicked::Malformed),
+            (false, false) => pick(&response.body, &looked_at, CONDITION_VALUES_MAX),
+        };
+        let too_large = picked == Err(NotPicked::TooMany);
+        let body = picked.unwrap_or(Value::Null);
         let message = find_text(&body, &rules.message).or_else(|| plain_message(response, &body)).unwrap_or_default();
         let vendor_code = find_text(&body, &rules.code).unwrap_or_default();
-        let headers = if wanted || uses("headers") { headers(response) } else { Map::new() };
+        let headers = if refusal || uses("headers") { headers(response) } else { Map::new() };
         Self {
             status: Value::from(response.status.as_u16()),
             headers: Value::Object(headers),
@@ -46,6 +83,7 @@ impl Facts {
             vendor_code: Value::String(vendor_code),
             method: Value::String(purpose.name()),
             arguments: Value::Object(run.call.arguments.clone()),
+            too_large,
         }
     }
 
@@ -76,6 +114,17 @@ impl Facts {
     pub(super) fn vendor_code(&self) -> Option<String> {
         self.vendor_code.as_str().filter(|code| !code.is_empty()).map(str::to_owned)
     }
+}
+
+/// Adds what stands at a JSON Pointer: up to a number, which may be a place in a list.
+fn add(members: &mut Members, pointer: &str) {
+    let names: Vec<String> = pointer
+        .split('/')
+        .skip(1)
+        .take_while(|token| token.parse::<usize>().is_err())
+        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+        .collect();
+    members.add(names.iter().map(String::as_str));
 }
 
 /// The first scalar that is not empty at one of `pointers`, as text.

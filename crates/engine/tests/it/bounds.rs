@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use quartermaster_definition::plan::PageStyle;
-use quartermaster_engine::limits::{CURSOR_MAX_BYTES, PAGES_MAX, SCANNED_MAX, URL_MAX_BYTES, WALK_MAX_BYTES};
+use quartermaster_engine::limits::{
+    CONDITION_VALUES_MAX, CURSOR_MAX_BYTES, PAGES_MAX, SCANNED_MAX, URL_MAX_BYTES, WALK_MAX_BYTES,
+};
 use quartermaster_engine::{ListOptions, StopReason};
 use quartermaster_types::Code;
 use serde_json::json;
@@ -107,4 +109,38 @@ async fn the_length_of_a_cursor() {
             assert_eq!(outcome.unwrap_err().problem.code(), Code::UpstreamInvalid);
         }
     }
+}
+
+#[tokio::test]
+async fn values_that_conditions_look_at() {
+    let ones = |count: usize| vec!["1"; count].join(",");
+    // The body, `ok` and the list itself count, too.
+    for (items, code) in [(CONDITION_VALUES_MAX - 3, None), (CONDITION_VALUES_MAX - 2, Some(Code::ResponseTooLarge))] {
+        let list = ones(items);
+        let upstream =
+            Upstream::start(move |_, _| Reply::json(200, &format!(r#"{{"ok":true,"seen":[{list}]}}"#))).await;
+        let mut plan = plans::plan(&upstream.base_url());
+        plan.errors.failed_when.push(plans::program("body.ok == false || size(body.seen) == 0"));
+        let world = World::new(plan, upstream.address);
+        match code {
+            None => assert_eq!(world.single("get", json!({"id": "1"})).await.changed, None),
+            Some(code) => {
+                let problem = world.failure("get", json!({"id": "1"})).await.problem;
+                assert_eq!((problem.code(), problem.body().retryable), (code, false), "{problem}");
+                assert!(problem.body().detail.contains("more than 100000 values"), "{problem}");
+            }
+        }
+    }
+    // What the condition does not look at has no limit but the answer's own; no text of it is too long, either.
+    let list = ones(2 * CONDITION_VALUES_MAX);
+    let long = "x".repeat(100_000);
+    let upstream = Upstream::start(move |_, _| {
+        Reply::json(200, &format!(r#"{{"results":[{list}],"long":"{long}","meta":{{"ok":true,"rest":[{list}]}}}}"#))
+    })
+    .await;
+    let mut plan = plans::plan(&upstream.base_url());
+    plan.errors.failed_when.push(plans::program("body.meta.ok == false"));
+    plan.rate_limits.limited_when.push(plans::program("has(body.error) && body.error == 'ratelimited'"));
+    let world = World::new(plan, upstream.address);
+    assert_eq!(world.list(json!({}), limit(u32::MAX)).await.count, 2 * CONDITION_VALUES_MAX as u64);
 }

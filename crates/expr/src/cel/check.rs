@@ -1,11 +1,13 @@
 //! What an expression uses, checked when it is compiled, and errors in words.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::operators::INDEX;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{ExecutionError, ParseErrors};
 
+use super::members::Members;
 use super::{COMPREHENSION_DEPTH_MAX, PROGRAM_BRACKETS_MAX, PROGRAM_DEPTH_MAX, PROGRAM_OPERATORS_MAX, SyntaxError};
 
 /// Names of types, which stand in an expression like variables (`type(x) == string`).
@@ -29,8 +31,8 @@ const FUNCTIONS: &[&str] = &[
 
 /// What an expression uses.
 pub(super) struct Used {
-    /// Variables, sorted.
-    pub(super) variables: Vec<String>,
+    /// Variables, and what of them.
+    pub(super) variables: BTreeMap<String, Members>,
     /// How deep comprehensions nest.
     pub(super) comprehension_depth: usize,
 }
@@ -61,13 +63,14 @@ pub(super) fn check(source: &str, program: &cel::Program, variables: &[&str]) ->
         program,
         declared: variables,
         bound: Vec::new(),
-        used: BTreeSet::new(),
+        used: BTreeMap::new(),
+        within_path: false,
         depth: 0,
         deepest: 0,
         nesting: 0,
     };
     walk.expression(program.expression())?;
-    Ok(Used { variables: walk.used.into_iter().collect(), comprehension_depth: walk.deepest })
+    Ok(Used { variables: walk.used, comprehension_depth: walk.deepest })
 }
 
 struct Walk<'a> {
@@ -76,7 +79,9 @@ struct Walk<'a> {
     declared: &'a [&'a str],
     /// Variables of the comprehensions around the present place.
     bound: Vec<&'a str>,
-    used: BTreeSet<String>,
+    used: BTreeMap<String, Members>,
+    /// Whether the present place is inside of a path (`body.error.code`) that was noted as one.
+    within_path: bool,
     depth: usize,
     deepest: usize,
     /// How many expressions the present one is inside of.
@@ -99,8 +104,11 @@ impl<'a> Walk<'a> {
         match &expression.expr {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.identifier(expression, name),
-            Expr::Select(select) => self.expression(&select.operand),
+            Expr::Select(select) => self.step(expression, &select.operand),
             Expr::Call(call) => {
+                if let Some((operand, _)) = named_index(call) {
+                    return self.step(expression, operand);
+                }
                 self.function(expression, &call.func_name)?;
                 call.target.iter().try_for_each(|target| self.expression(target))?;
                 call.args.iter().try_for_each(|argument| self.expression(argument))
@@ -132,6 +140,20 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A member of something. When that is a path from a variable, only what stands at its end is looked at.
+    fn step(&mut self, expression: &'a IdedExpr, operand: &'a IdedExpr) -> Result<(), SyntaxError> {
+        let outer = self.within_path;
+        if !outer && let Some((name, path)) = path(expression) {
+            if self.declared.contains(&name) && !self.bound.contains(&name) {
+                self.used.entry(name.to_owned()).or_default().add(path);
+            }
+            self.within_path = true;
+        }
+        let result = self.expression(operand);
+        self.within_path = outer;
+        result
+    }
+
     fn entry(&mut self, entry: &'a EntryExpr) -> Result<(), SyntaxError> {
         match entry {
             EntryExpr::StructField(field) => self.expression(&field.value),
@@ -147,7 +169,9 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if self.declared.contains(&name) {
-            self.used.insert(name.to_owned());
+            if !self.within_path {
+                self.used.entry(name.to_owned()).or_default().add([]);
+            }
             return Ok(());
         }
         let known = self.declared.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -170,6 +194,40 @@ impl<'a> Walk<'a> {
             range_within(self.source, start, stop.max(start) + 1)
         });
         SyntaxError { span, message: message.into() }
+    }
+}
+
+/// `operand['name']`.
+fn named_index(call: &CallExpr) -> Option<(&IdedExpr, &str)> {
+    match (call.func_name.as_str(), &call.target, call.args.as_slice()) {
+        (INDEX, None, [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }]) => {
+            Some((operand, name.inner()))
+        }
+        _ => None,
+    }
+}
+
+/// The variable and the names behind it of `variable.a['b'].c`; `None` when anything else is in it.
+fn path(expression: &IdedExpr) -> Option<(&str, Vec<&str>)> {
+    let mut names = Vec::new();
+    let mut place = expression;
+    loop {
+        place = match &place.expr {
+            Expr::Ident(variable) => {
+                names.reverse();
+                return Some((variable, names));
+            }
+            Expr::Select(select) => {
+                names.push(select.field.as_str());
+                &select.operand
+            }
+            Expr::Call(call) => {
+                let (operand, name) = named_index(call)?;
+                names.push(name);
+                operand
+            }
+            _ => return None,
+        };
     }
 }
 

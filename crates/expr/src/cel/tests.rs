@@ -181,3 +181,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_expression_tells_which_members_it_looks_at() {
+    let tree = |paths: &[&[&str]]| {
+        let mut members = Members::default();
+        for path in paths {
+            members.add(path.iter().copied());
+        }
+        members
+    };
+    let cases: [(&str, &[&[&str]]); 9] = [
+        ("body.ok == false", &[&["ok"]]),
+        ("has(body.error) && body.error.code == 'x'", &[&["error"]]),
+        ("has(body.a.b) || body['c d'].e", &[&["a", "b"], &["c d", "e"]]),
+        ("body.errors.exists(e, e.code == 'x')", &[&["errors"]]),
+        ("body.errors[0].code == 'x'", &[&["errors"]]),
+        ("size(body.errors) > 0 && 'x' in body.b", &[&["errors"], &["b"]]),
+        ("[1].exists(body, body.x == 1) || body.y", &[&["y"]]),
+        ("body[message] == 1 || body.a", &[&[]]),
+        ("body == null || body.a.b == 1", &[&[]]),
+    ];
+    for (source, paths) in cases {
+        assert_eq!(compile(source).members("body"), Some(&tree(paths)), "{source}");
+    }
+    assert_eq!(compile("status == 404").members("body"), None);
+}
