@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::run::{command, exists, succeed};
+use crate::run::{command, exists, is_root, succeed};
 
 /// A thing that a check needs.
 pub(crate) enum Need {
@@ -52,6 +52,12 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
         println!("installing from Debian: {}", packages.join(" "));
         if !exists("apt-get") {
             bail!("this needs {} and can install only with apt-get; install them by hand", packages.join(", "));
+        }
+        if !is_root()? {
+            bail!(
+                "only root may install packages; run `apt-get install {}` as root, then try again",
+                packages.join(" ")
+            );
         }
         succeed(command("apt-get", &["update", "-qq"]).env("DEBIAN_FRONTEND", "noninteractive"))?;
         let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{output, succeed};
+use crate::run::{is_root, succeed};
 
 use certificate::Certificate;
 
@@ -223,10 +223,6 @@ fn password() -> Result<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
-}
-
-fn is_root() -> Result<bool> {
-    Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
 /// A command that runs as a user that PostgreSQL accepts.

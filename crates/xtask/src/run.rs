@@ -48,6 +48,11 @@ pub(crate) fn exists(program: &str) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
+/// Whether root runs this.
+pub(crate) fn is_root() -> Result<bool> {
+    Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
+}
+
 fn shown(command: &Command) -> String {
     let mut text = command.get_program().to_string_lossy().into_owned();
     for argument in command.get_args() {
