@@ -155,6 +155,8 @@ pub(crate) struct Connection {
     sender: hyper::client::conn::http1::SendRequest<Body>,
     /// `None` once it has ended.
     driver: Option<Pin<Box<hyper::client::conn::http1::Connection<Stream, Body>>>>,
+    /// The thread that it was made on.
+    pub(crate) home: std::thread::ThreadId,
     /// The `host` header of every request here.
     pub(crate) host: http::HeaderValue,
     /// Whether compressed answers are worth asking for: on the same machine or in the same network they cost more than
@@ -182,7 +184,7 @@ impl Connection {
         let (sender, driver) = hyper::client::conn::http1::handshake(stream)
             .await
             .map_err(|error| connect_failed(origin, &error.to_string()))?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)), host, is_far })
+        Ok(Self { sender, driver: Some(Box::pin(driver)), home: std::thread::current().id(), host, is_far })
     }
 
     /// Lets the connection do what it can now; forgets it when it has ended.

@@ -1,4 +1,7 @@
 //! Idle connections, kept for the next request to the same origin.
+//!
+//! The runtime that a connection was made on goes on to watch its socket. So a request takes a connection of its own
+//! thread where there is one: then no other thread has to be woken for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -58,12 +61,16 @@ impl Default for Pool {
 }
 
 impl Pool {
-    /// A connection that lay idle and still stands: the one used last, since it is the least likely to be closed soon.
+    /// A connection that lay idle and still stands: of this thread's own or else of all the one used last, since it is the
+    /// least likely to be closed soon.
     pub(crate) fn take(&self, origin: Origin<'_>) -> Option<Connection> {
+        let here = std::thread::current().id();
         loop {
             let mut connection = {
                 let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-                let idle = shelves.by_origin[usize::from(origin.is_https)].get_mut(origin.authority)?.pop()?;
+                let shelf = shelves.by_origin[usize::from(origin.is_https)].get_mut(origin.authority)?;
+                let own = shelf.iter().rposition(|idle| idle.connection.home == here);
+                let idle = own.map(|place| shelf.remove(place)).or_else(|| shelf.pop())?;
                 shelves.count -= 1;
                 idle.connection
             };

@@ -36,10 +36,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Demo(arguments) => runtime::serving(None)?.block_on(commands::demo::run(&arguments)),
+        Command::Demo(arguments) => runtime::serving()?.block_on(commands::demo::run(&arguments)),
         Command::Init(arguments) => runtime::talking()?.block_on(commands::init::run(&arguments)),
-        Command::Serve(arguments) => runtime::serving(arguments.workers)?.block_on(commands::serve::run(&arguments)),
-        Command::Simulate(arguments) => runtime::serving(None)?.block_on(commands::simulate::run(&arguments)),
+        Command::Serve(arguments) => runtime::talking()?.block_on(commands::serve::run(&arguments)),
+        Command::Simulate(arguments) => runtime::serving()?.block_on(commands::simulate::run(&arguments)),
         Command::Tools(arguments) => runtime::talking()?.block_on(commands::tools::list(&arguments)),
         Command::Call(arguments) => runtime::talking()?.block_on(commands::tools::call(&arguments)),
         Command::Account(command) => runtime::talking()?.block_on(commands::account::run(&command)),

@@ -136,9 +136,10 @@ impl Builder {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(quartermaster_api::serve_within(self.limits, gateway.clone(), listener, async {
-            let _ = stopped.await;
-        }));
+        let served =
+            tokio::spawn(quartermaster_api::serve_within(self.limits, gateway.clone(), listener, Vec::new(), async {
+                let _ = stopped.await;
+            }));
         secrets.add("the operator's token", &operator);
         let mut app = TestApp {
             operator: Client::new(address, Some(&operator), secrets.clone()),

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::output;
+use crate::runtime::Workers;
 use crate::watch::{Interrupts, end_at_once};
 
 pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
@@ -38,9 +39,10 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         observer: None,
     });
     let gateway = gateway.map_err(Failure::failed)?;
+    let workers = Workers::start(arguments.workers)?;
     output::data(&format!("listening on http://{address}\n"))?;
     tracing::info!(%address, data_dir = %arguments.data.data_dir.display(), "serving");
-    let shutdown = quartermaster_api::serve(gateway.clone(), listener, async move {
+    let shutdown = quartermaster_api::serve(gateway.clone(), listener, workers.handles(), async move {
         interrupts.next().await;
         tracing::info!("stopping: calls in flight come to their end");
         tokio::spawn(async move {
@@ -50,6 +52,7 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     });
     let shutdown = shutdown.await;
     gateway.shutdown().await;
+    drop(workers);
     drop(folder);
     tracing::info!(unfinished = shutdown.unfinished, "stopped");
     Ok(if shutdown.unfinished == 0 { Exit::Ok } else { Exit::Failed })

@@ -54,7 +54,7 @@ impl Stage {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Failure::io("listening"))?;
         let address = listener.local_addr().map_err(Failure::io("listening"))?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(quartermaster_api::serve(gateway.clone(), listener, async {
+        let served = tokio::spawn(quartermaster_api::serve(gateway.clone(), listener, Vec::new(), async {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         }));
