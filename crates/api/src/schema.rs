@@ -412,6 +412,9 @@ pub(crate) struct AuditRecord {
     /// State after it.
     #[schema(required)]
     after: Option<Value>,
+    /// Which rules of the policy were looked at and what decided; `null` where none concerned the call.
+    #[schema(required)]
+    decision: Option<Value>,
     /// How it ended.
     outcome: Outcome,
     /// The problem code, when it did not end well.

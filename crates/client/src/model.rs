@@ -208,6 +208,9 @@ pub struct AuditEntry {
     /// State after.
     #[serde(default)]
     pub after: Option<Value>,
+    /// Which rules of the policy were looked at and what decided.
+    #[serde(default)]
+    pub decision: Option<Value>,
     /// `ok`, `unchanged`, `refused` or `failed`.
     pub outcome: String,
     /// The problem code, when it did not end well.

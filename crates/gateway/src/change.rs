@@ -26,6 +26,7 @@ impl Gateway {
             arguments: None,
             before: None,
             after: None,
+            decision: None,
             outcome: Outcome::Ok,
             code: None,
             upstream_calls: 0,

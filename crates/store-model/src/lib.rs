@@ -172,6 +172,23 @@ pub struct EnvironmentOverrideRow {
     pub updated_at: Timestamp,
 }
 
+/// One version of an environment's policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRow {
+    /// Environment.
+    pub environment_id: EnvironmentId,
+    /// From 1, without gaps; the highest is in force. The `ETag`.
+    pub version: i64,
+    /// The document, YAML as it was given.
+    pub document: String,
+    /// Who set it.
+    pub token_id: TokenId,
+    /// The version whose document this one brought back.
+    pub restored_from: Option<i64>,
+    /// When it was set.
+    pub created_at: Timestamp,
+}
+
 /// How a call ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -232,6 +249,8 @@ pub struct AuditRow {
     pub before: Option<String>,
     /// State after, for changes, JSON text.
     pub after: Option<String>,
+    /// What the guards looked at and what decided, JSON text; `None` where no rule of a policy concerned the call.
+    pub decision: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// The problem code, when it did not end well.
@@ -275,6 +294,8 @@ pub struct AuditRecord {
     pub before: Option<Value>,
     /// State after.
     pub after: Option<Value>,
+    /// What the guards looked at and what decided; `None` where no rule of a policy concerned the call.
+    pub decision: Option<Value>,
     /// How it ended.
     pub outcome: Outcome,
     /// The problem code.

@@ -23,8 +23,9 @@ pub(crate) async fn record(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO audit (environment_id, id, at, request_id, token_id, session, door, action, account_id,
-                            target, arguments, before, after, outcome, code, upstream_calls, duration_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                            target, arguments, before, after, decision, outcome, code, upstream_calls,
+                            duration_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         Key(row.environment_id.0) as _,
         Key(row.id.0) as _,
         row.at.unix_ms(),
@@ -38,6 +39,7 @@ pub(crate) async fn record(
         row.arguments.as_deref().map(audit_text) as Option<Cow<'_, str>>,
         row.before.as_deref().map(audit_text) as Option<Cow<'_, str>>,
         row.after.as_deref().map(audit_text) as Option<Cow<'_, str>>,
+        row.decision.as_deref().map(audit_text) as Option<Cow<'_, str>>,
         row.outcome.as_str(),
         row.code,
         i64::from(row.upstream_calls),
@@ -62,10 +64,11 @@ impl PostgresStore {
         }
         sqlx::query!(
             "INSERT INTO audit (environment_id, id, at, request_id, token_id, session, door, action, account_id,
-                                target, arguments, before, after, outcome, code, upstream_calls, duration_ms)
+                                target, arguments, before, after, decision, outcome, code, upstream_calls,
+                                duration_ms)
              SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
                                   $8::text[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::text[],
-                                  $14::text[], $15::text[], $16::bigint[], $17::bigint[])
+                                  $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[])
              ON CONFLICT DO NOTHING",
             column(rows, |row| Key(row.environment_id.0)) as _,
             column(rows, |row| Key(row.id.0)) as _,
@@ -80,6 +83,7 @@ impl PostgresStore {
             column(rows, |row| row.arguments.as_deref().map(audit_text)) as Vec<Option<Cow<'_, str>>>,
             column(rows, |row| row.before.as_deref().map(audit_text)) as Vec<Option<Cow<'_, str>>>,
             column(rows, |row| row.after.as_deref().map(audit_text)) as Vec<Option<Cow<'_, str>>>,
+            column(rows, |row| row.decision.as_deref().map(audit_text)) as Vec<Option<Cow<'_, str>>>,
             column(rows, |row| row.outcome.as_str()) as Vec<&str>,
             column(rows, |row| row.code) as Vec<Option<&str>>,
             &column(rows, |row| i64::from(row.upstream_calls)),
@@ -104,8 +108,8 @@ impl PostgresStore {
         let found = sqlx::query_as!(
             AuditColumns,
             r#"SELECT id AS "id: Key", at, request_id AS "request_id: Key", token_id AS "token_id: Key", session, door,
-                      action, account_id AS "account_id: Key", target, arguments, before, after, outcome, code,
-                      upstream_calls, duration_ms
+                      action, account_id AS "account_id: Key", target, arguments, before, after, decision,
+                      outcome, code, upstream_calls, duration_ms
              FROM audit
              WHERE environment_id = $1 AND id < $2 AND id >= $3
                AND ($4::uuid IS NULL OR account_id = $4)
@@ -148,6 +152,7 @@ struct AuditColumns {
     arguments: Option<String>,
     before: Option<String>,
     after: Option<String>,
+    decision: Option<String>,
     outcome: String,
     code: Option<String>,
     upstream_calls: i64,
@@ -171,6 +176,7 @@ impl TryFrom<AuditColumns> for AuditRecord {
             arguments: audit_value(columns.arguments),
             before: audit_value(columns.before),
             after: audit_value(columns.after),
+            decision: audit_value(columns.decision),
             outcome: outcome_from_text("audit.outcome", &columns.outcome)?,
             code: columns.code,
             upstream_calls: count_from_integer("audit.upstream_calls", columns.upstream_calls)?,

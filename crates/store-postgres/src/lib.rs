@@ -7,6 +7,7 @@ mod environments;
 mod error;
 mod idempotency;
 mod key;
+mod policies;
 mod schema;
 mod tokens;
 

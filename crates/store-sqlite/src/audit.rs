@@ -27,15 +27,16 @@ const BATCH_ROWS: [usize; 4] = [16, 64, 256, AUDIT_APPEND_MAX_ROWS];
 /// The statements for [`BATCH_ROWS`], made when first needed.
 static BATCH_STATEMENTS: [OnceLock<Arc<str>>; BATCH_ROWS.len()] = [const { OnceLock::new() }; BATCH_ROWS.len()];
 
-const COLUMNS: usize = 17;
+const COLUMNS: usize = 18;
 
 /// The checked statement for one row, from which those for batches are made.
 macro_rules! insert_row {
     ($row:expr) => {
         sqlx::query!(
             "INSERT INTO audit (environment_id, id, at, request_id, token_id, session, door, action, account_id,
-                                target, arguments, before, after, outcome, code, upstream_calls, duration_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                target, arguments, before, after, decision, outcome, code, upstream_calls,
+                                duration_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             bytes(&$row.environment_id.0),
             bytes(&$row.id.0),
             $row.at.unix_ms(),
@@ -49,6 +50,7 @@ macro_rules! insert_row {
             $row.arguments.as_deref().map(audit_text),
             $row.before.as_deref().map(audit_text),
             $row.after.as_deref().map(audit_text),
+            $row.decision.as_deref().map(audit_text),
             $row.outcome.as_str(),
             $row.code,
             $row.upstream_calls,
@@ -105,7 +107,7 @@ impl SqliteStore {
         let found = sqlx::query_as!(
             AuditColumns,
             "SELECT id, at, request_id, token_id, session, door, action, account_id, target, arguments, before, after,
-                    outcome, code, upstream_calls, duration_ms
+                    decision, outcome, code, upstream_calls, duration_ms
              FROM audit
              WHERE environment_id = ?1 AND id < ?2 AND id >= ?3
                AND (?4 IS NULL OR account_id = ?4)
@@ -157,6 +159,7 @@ fn add_row(arguments: &mut SqliteArguments, row: &AuditRow) -> Result<(), BoxDyn
     arguments.add(row.arguments.as_deref().map(audit_text))?;
     arguments.add(row.before.as_deref().map(audit_text))?;
     arguments.add(row.after.as_deref().map(audit_text))?;
+    arguments.add(row.decision.as_deref().map(audit_text))?;
     arguments.add(row.outcome.as_str())?;
     arguments.add(row.code)?;
     arguments.add(row.upstream_calls)?;
@@ -176,6 +179,7 @@ struct AuditColumns {
     arguments: Option<String>,
     before: Option<String>,
     after: Option<String>,
+    decision: Option<String>,
     outcome: String,
     code: Option<String>,
     upstream_calls: i64,
@@ -199,6 +203,7 @@ impl TryFrom<AuditColumns> for AuditRecord {
             arguments: audit_value(columns.arguments),
             before: audit_value(columns.before),
             after: audit_value(columns.after),
+            decision: audit_value(columns.decision),
             outcome: outcome_from_text("audit.outcome", &columns.outcome)?,
             code: columns.code,
             upstream_calls: count_from_integer("audit.upstream_calls", columns.upstream_calls)?,

@@ -10,6 +10,7 @@ mod connection;
 mod environments;
 mod error;
 mod idempotency;
+mod policies;
 mod schema;
 mod tokens;
 

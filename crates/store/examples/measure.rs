@@ -180,6 +180,7 @@ fn audit(ids: &IdSource, environment: EnvironmentId) -> AuditRow {
         arguments: Some(r#"{"state":"ACTIVE","limit":25}"#.to_owned()),
         before: None,
         after: None,
+        decision: None,
         outcome: Outcome::Ok,
         code: None,
         upstream_calls: 1,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use quartermaster_store_model::{
-    AccountRow, AuditQuery, AuditRecord, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, StoreError,
-    TokenRow,
+    AccountRow, AuditQuery, AuditRecord, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, PolicyRow,
+    StoreError, TokenRow,
 };
 use quartermaster_types::{AccountId, EnvironmentId, Timestamp, TokenId};
 
@@ -154,6 +154,28 @@ impl Store {
         audit: &AuditRow,
     ) -> Result<(), StoreError> {
         either!(self, back_end => back_end.put_environment_override(row, audit))
+    }
+
+    /// Adds a version of an environment's policy with its audit record; [`StoreError::Stale`] when that version is there.
+    pub async fn insert_policy(&self, row: &PolicyRow, audit: &AuditRow) -> Result<(), StoreError> {
+        either!(self, back_end => back_end.insert_policy(row, audit))
+    }
+    /// One version of an environment's policy; `None` asks for the one in force.
+    pub async fn find_policy(
+        &self,
+        environment: EnvironmentId,
+        version: Option<i64>,
+    ) -> Result<Option<PolicyRow>, StoreError> {
+        either!(self, back_end => back_end.find_policy(environment, version))
+    }
+    /// Versions of an environment's policy below `before`, the newest first, at most `limit`.
+    pub async fn list_policies(
+        &self,
+        environment: EnvironmentId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<PolicyRow>, StoreError> {
+        either!(self, back_end => back_end.list_policies(environment, before, limit))
     }
 
     /// Appends audit records in one statement; at most 1,000 a call.

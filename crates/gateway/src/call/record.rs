@@ -45,6 +45,7 @@ impl Record {
             arguments: None,
             before: None,
             after: None,
+            decision: None,
             outcome: Outcome::Failed,
             code: None,
             upstream_calls: 0,

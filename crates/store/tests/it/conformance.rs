@@ -1,15 +1,16 @@
 //! What both back ends do alike.
 
 use quartermaster_store::model::{
-    AUDIT_APPEND_MAX_ROWS, AuditQuery, AuditRecord, AuditRow, IdempotencyRow, Narrowing, Outcome, Role, StoreError,
+    AUDIT_APPEND_MAX_ROWS, AuditQuery, AuditRecord, AuditRow, IdempotencyRow, Narrowing, Outcome, PolicyRow, Role,
+    StoreError,
 };
 use quartermaster_store::{Claim, Store};
 use quartermaster_types::EnvironmentId;
 use serde_json::{Value, json};
 
 use crate::support::{
-    NOW, account, account_id, audit, audit_id, environment, environment_override, id, idempotency, request_id, token,
-    token_id, two_environments,
+    NOW, account, account_id, audit, audit_id, environment, environment_override, id, idempotency, policy, request_id,
+    token, token_id, two_environments,
 };
 
 /// No numbers.
@@ -55,6 +56,8 @@ on_both_back_ends![
     a_deleted_account_is_gone,
     many_accounts_are_added_at_once_or_not_at_all,
     overrides_are_set_and_replaced,
+    policies_are_kept_version_by_version,
+    of_two_policies_of_one_version_the_first_stays,
     audit_records_come_back_newest_first,
     audit_queries_narrow,
     an_audit_batch_can_be_tried_again,
@@ -562,6 +565,7 @@ fn read_back(row: &AuditRow) -> AuditRecord {
         arguments: value(&row.arguments),
         before: value(&row.before),
         after: value(&row.after),
+        decision: value(&row.decision),
         outcome: row.outcome,
         code: row.code.map(str::to_owned),
         upstream_calls: row.upstream_calls,
@@ -574,4 +578,29 @@ async fn audit_ids(store: &Store, environment: EnvironmentId) -> Vec<u64> {
     let records = store.list_audit(environment, &AuditQuery { limit: 20, ..AuditQuery::default() }).await.unwrap();
     let number = |id| (1..=100).find(|number| audit_id(*number) == id).unwrap();
     records.iter().map(|record| number(record.id)).collect()
+}
+
+async fn policies_are_kept_version_by_version(store: &Store) {
+    let (ours, theirs) = two_environments(store).await;
+    assert_eq!(store.find_policy(ours, None).await.unwrap(), None);
+    for version in 1..=3 {
+        store.insert_policy(&policy(ours, version), &audit(ours, version as u64)).await.unwrap();
+    }
+    assert_eq!(store.find_policy(ours, None).await.unwrap(), Some(policy(ours, 3)));
+    assert_eq!(store.find_policy(ours, Some(1)).await.unwrap(), Some(policy(ours, 1)));
+    assert_eq!(store.find_policy(ours, Some(4)).await.unwrap(), None);
+    assert_eq!(store.list_policies(ours, None, 2).await.unwrap(), [policy(ours, 3), policy(ours, 2)]);
+    assert_eq!(store.list_policies(ours, Some(2), 2).await.unwrap(), [policy(ours, 1)]);
+    assert_eq!(store.find_policy(theirs, None).await.unwrap(), None);
+    assert_eq!(store.list_policies(theirs, None, 2).await.unwrap(), []);
+}
+
+async fn of_two_policies_of_one_version_the_first_stays(store: &Store) {
+    let (ours, _) = two_environments(store).await;
+    let second = PolicyRow { document: "other".to_owned(), ..policy(ours, 1) };
+    store.insert_policy(&policy(ours, 1), &audit(ours, 1)).await.unwrap();
+    assert!(matches!(store.insert_policy(&second, &audit(ours, 2)).await, Err(StoreError::Stale)));
+    assert_eq!(store.find_policy(ours, None).await.unwrap(), Some(policy(ours, 1)));
+    let records = store.list_audit(ours, &AuditQuery { limit: 9, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(records.len(), 1, "what was not set leaves no record");
 }

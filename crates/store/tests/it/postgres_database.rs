@@ -11,10 +11,10 @@ use crate::support::{
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_left_alone() {
     let Some(fixture) = postgres("a_newer_schema_is_refused_and_left_alone").await else { return };
-    execute_postgres(&fixture.url, "UPDATE _sqlx_migrations SET version = 9000").await;
+    execute_postgres(&fixture.url, "UPDATE _sqlx_migrations SET version = version + 9000").await;
     let outcome = Store::connect_postgres(&fixture.url).await;
-    assert!(matches!(outcome, Err(StoreError::Newer { found: 9000, known: 1 })));
-    execute_postgres(&fixture.url, "UPDATE _sqlx_migrations SET version = 1").await;
+    assert!(matches!(outcome, Err(StoreError::Newer { found: 9001.., known: ..9000 })));
+    execute_postgres(&fixture.url, "UPDATE _sqlx_migrations SET version = version - 9000").await;
     Store::connect_postgres(&fixture.url).await.unwrap().close().await;
     fixture.finish().await;
 }

@@ -83,10 +83,10 @@ async fn creating_needs_the_folder() {
 async fn a_newer_schema_is_refused_and_left_alone() {
     let fixture = sqlite().await;
     fixture.store.close().await;
-    execute_sqlite(&fixture.path, "UPDATE _sqlx_migrations SET version = 9000").await;
+    execute_sqlite(&fixture.path, "UPDATE _sqlx_migrations SET version = version + 9000").await;
     let outcome = Store::open_sqlite(&fixture.path).await;
-    assert!(matches!(outcome, Err(StoreError::Newer { found: 9000, known: 1 })));
-    execute_sqlite(&fixture.path, "UPDATE _sqlx_migrations SET version = 1").await;
+    assert!(matches!(outcome, Err(StoreError::Newer { found: 9001.., known: ..9000 })));
+    execute_sqlite(&fixture.path, "UPDATE _sqlx_migrations SET version = version - 9000").await;
     Store::open_sqlite(&fixture.path).await.unwrap();
 }
 

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quartermaster_store::Store;
 use quartermaster_store::model::{
-    AccountRow, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, Narrowing, Outcome, Role, TokenRow,
+    AccountRow, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, Narrowing, Outcome, PolicyRow, Role,
+    TokenRow,
 };
 use quartermaster_types::{AccountId, AuditId, EnvironmentId, RequestId, Timestamp, TokenId};
 use uuid::Uuid;
@@ -81,6 +82,17 @@ pub(crate) fn environment_override(environment: EnvironmentId) -> EnvironmentOve
     }
 }
 
+pub(crate) fn policy(environment: EnvironmentId, version: i64) -> PolicyRow {
+    PolicyRow {
+        environment_id: environment,
+        version,
+        document: format!("version: 1 # {version} é\n"),
+        token_id: token_id(1),
+        restored_from: (version > 2).then_some(1),
+        created_at: NOW,
+    }
+}
+
 pub(crate) fn audit(environment: EnvironmentId, number: u64) -> AuditRow {
     AuditRow {
         id: id(number),
@@ -96,6 +108,7 @@ pub(crate) fn audit(environment: EnvironmentId, number: u64) -> AuditRow {
         arguments: Some(r#"{"id":"user"}"#.to_owned()),
         before: Some(r#"{"state":"ACTIVE"}"#.to_owned()),
         after: Some(r#"{"state":"SUSPENDED"}"#.to_owned()),
+        decision: Some(r#"{"decided_by":"a rule"}"#.to_owned()),
         outcome: Outcome::Ok,
         code: None,
         upstream_calls: 2,

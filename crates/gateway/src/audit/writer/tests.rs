@@ -64,6 +64,7 @@ fn row() -> AuditRow {
         arguments: None,
         before: None,
         after: None,
+        decision: None,
         outcome: Outcome::Ok,
         code: None,
         upstream_calls: 1,
