@@ -6,7 +6,7 @@ use quartermaster_types::{AuditId, RequestId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Narrowing, Outcome, Role, StoreError};
+use crate::{Narrowing, Outcome, Role, RunState, StoreError};
 
 /// How long before its call's start, by the id, an audit record may be dated. Both ids come from clocks that agree to
 /// the millisecond in one process; the slack is for clocks of several machines and for corrections in between.
@@ -42,6 +42,11 @@ pub fn role_from_text(column: &'static str, text: &str) -> Result<Role, CorruptC
 /// An outcome.
 pub fn outcome_from_text(column: &'static str, text: &str) -> Result<Outcome, CorruptColumn> {
     Outcome::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// Where a run stands.
+pub fn run_state_from_text(column: &'static str, text: &str) -> Result<RunState, CorruptColumn> {
+    RunState::from_name(text).ok_or(CorruptColumn(column))
 }
 
 /// A token's narrowing from its JSON text.
@@ -117,6 +122,11 @@ mod tests {
             assert_eq!(outcome_from_text("outcome", outcome.as_str()), Ok(outcome));
             assert_eq!(serde_json::to_value(outcome).ok(), Some(Value::from(outcome.as_str())));
         }
+        for state in RunState::ALL {
+            assert_eq!(run_state_from_text("state", state.as_str()), Ok(state));
+            assert_eq!(serde_json::to_value(state).ok(), Some(Value::from(state.as_str())));
+        }
+        assert_eq!(run_state_from_text("state", "lost"), Err(CorruptColumn("state")));
         assert_eq!(role_from_text("role", "root"), Err(CorruptColumn("role")));
         assert_eq!(outcome_from_text("outcome", ""), Err(CorruptColumn("outcome")));
     }

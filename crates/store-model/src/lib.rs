@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub mod column;
+mod runs;
+
+pub use runs::{RUN_ENTRIES_MAX, RunEntryRow, RunLease, RunQuery, RunRow, RunState};
 
 /// Storage failed.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ mod error;
 mod idempotency;
 mod key;
 mod policies;
+mod runs;
 mod schema;
 mod tokens;
 

@@ -94,6 +94,16 @@ impl PostgresStore {
         found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
     }
 
+    /// One token of this environment, revoked and expired ones included.
+    pub async fn find_token(&self, environment: EnvironmentId, id: TokenId) -> Result<Option<TokenRow>, StoreError> {
+        const OPERATION: &str = "reading a token";
+        let found = select_tokens!("environment_id = $1 AND id = $2", Key(environment.0) as _, Key(id.0) as _)
+            .fetch_optional(&self.pool)
+            .await
+            .during(OPERATION)?;
+        found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
+    }
+
     /// Tokens of an environment, ids above `after`, by id, at most `limit`.
     pub async fn list_tokens(
         &self,

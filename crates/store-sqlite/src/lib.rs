@@ -11,6 +11,7 @@ mod environments;
 mod error;
 mod idempotency;
 mod policies;
+mod runs;
 mod schema;
 mod tokens;
 

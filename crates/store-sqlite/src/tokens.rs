@@ -97,6 +97,16 @@ impl SqliteStore {
         found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
     }
 
+    /// One token of this environment, revoked and expired ones included.
+    pub async fn find_token(&self, environment: EnvironmentId, id: TokenId) -> Result<Option<TokenRow>, StoreError> {
+        const OPERATION: &str = "reading a token";
+        let found = select_tokens!("environment_id = ? AND id = ?", bytes(&environment.0), bytes(&id.0))
+            .fetch_optional(&self.inner.readers)
+            .await
+            .during(OPERATION)?;
+        found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
+    }
+
     /// Tokens of an environment, ids above `after`, by id, at most `limit`.
     pub async fn list_tokens(
         &self,

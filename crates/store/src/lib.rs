@@ -1,5 +1,7 @@
 //! The store: one closed choice of back ends with the same functions, and the conformance suite that holds both to it.
 
+mod runs;
+
 use std::path::Path;
 
 use quartermaster_store_model::{
@@ -29,6 +31,8 @@ macro_rules! either {
         }
     };
 }
+
+pub(crate) use either;
 
 impl Store {
     /// Creates the SQLite file (refuses when it exists) and runs the migrations.
@@ -81,6 +85,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<TokenRow>, StoreError> {
         either!(self, back_end => back_end.list_tokens(environment, after, limit))
+    }
+    /// One token of this environment, revoked and expired ones included.
+    pub async fn find_token(&self, environment: EnvironmentId, id: TokenId) -> Result<Option<TokenRow>, StoreError> {
+        either!(self, back_end => back_end.find_token(environment, id))
     }
     /// Revokes a token; false when the environment has no such token.
     pub async fn revoke_token(

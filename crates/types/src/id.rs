@@ -51,6 +51,8 @@ typed_id! {
     TokenId,
     /// One audit record.
     AuditId,
+    /// A run.
+    RunId,
     /// One call; the same in the answer's `x-request-id`, the log and the audit record.
     RequestId,
 }

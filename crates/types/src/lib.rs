@@ -8,6 +8,6 @@ pub mod problem;
 pub mod rate_limit;
 
 pub use clock::{Clock, Timestamp};
-pub use id::{AccountId, AuditId, EnvironmentId, IdSource, RequestId, TokenId};
+pub use id::{AccountId, AuditId, EnvironmentId, IdSource, RequestId, RunId, TokenId};
 pub use problem::{Code, FieldError, NextCall, Origin, Problem, UpstreamExcerpt};
 pub use rate_limit::{RateLimits, RatePolicy};

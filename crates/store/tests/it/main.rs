@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[macro_use]
 mod conformance;
 mod crash;
 mod postgres_database;
 mod postgres_tls;
+mod runs;
 mod sqlite_file;
 mod support;

@@ -1,0 +1,311 @@
+//! Runs: claimed by workers under leases, one worker at a time.
+
+mod journal;
+
+use quartermaster_store_model::column::{CorruptColumn, count_from_integer, id_from_bytes, run_state_from_text};
+use quartermaster_store_model::{AuditRow, RunLease, RunQuery, RunRow, RunState, StoreError};
+use quartermaster_types::{EnvironmentId, RunId, Timestamp};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::SqliteStore;
+use crate::columns::{HIGHEST, bytes};
+use crate::connection::{Durability, begin};
+use crate::error::ResultExt;
+
+struct RunColumns {
+    environment_id: Vec<u8>,
+    id: Vec<u8>,
+    token_id: Vec<u8>,
+    account_id: Option<Vec<u8>>,
+    kind: String,
+    name: String,
+    definition: String,
+    input: String,
+    state: String,
+    due_at: Option<i64>,
+    fence: i64,
+    entries: i64,
+    cancel_requested_at: Option<i64>,
+    outcome: Option<String>,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+}
+
+impl TryFrom<RunColumns> for RunRow {
+    type Error = CorruptColumn;
+
+    fn try_from(columns: RunColumns) -> Result<Self, CorruptColumn> {
+        Ok(Self {
+            id: id_from_bytes("runs.id", &columns.id)?,
+            environment_id: id_from_bytes("runs.environment_id", &columns.environment_id)?,
+            token_id: id_from_bytes("runs.token_id", &columns.token_id)?,
+            account_id: columns.account_id.map(|id| id_from_bytes("runs.account_id", &id)).transpose()?,
+            kind: columns.kind,
+            name: columns.name,
+            definition: columns.definition,
+            input: columns.input,
+            state: run_state_from_text("runs.state", &columns.state)?,
+            due_at: columns.due_at.map(Timestamp::from_unix_ms),
+            fence: columns.fence,
+            entries: count_from_integer("runs.entries", columns.entries)?,
+            cancel_requested_at: columns.cancel_requested_at.map(Timestamp::from_unix_ms),
+            outcome: columns.outcome,
+            created_at: Timestamp::from_unix_ms(columns.created_at),
+            started_at: columns.started_at.map(Timestamp::from_unix_ms),
+            finished_at: columns.finished_at.map(Timestamp::from_unix_ms),
+        })
+    }
+}
+
+macro_rules! select_runs {
+    ($condition:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            RunColumns,
+            r#"SELECT environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence, entries,
+                      cancel_requested_at, outcome, created_at, started_at, finished_at
+               FROM runs WHERE "# + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+impl SqliteStore {
+    /// Adds a run with its audit record.
+    pub async fn insert_run(&self, row: &RunRow, audit: &AuditRow) -> Result<(), StoreError> {
+        const OPERATION: &str = "starting a run";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        sqlx::query!(
+            "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
+                               entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            bytes(&row.environment_id.0),
+            bytes(&row.id.0),
+            bytes(&row.token_id.0),
+            row.account_id.as_ref().map(|id| bytes(&id.0)),
+            row.kind.as_str(),
+            row.name.as_str(),
+            row.definition.as_str(),
+            row.input.as_str(),
+            row.state.as_str(),
+            row.due_at.map(Timestamp::unix_ms),
+            row.fence,
+            i64::from(row.entries),
+            row.cancel_requested_at.map(Timestamp::unix_ms),
+            row.outcome.as_deref(),
+            row.created_at.unix_ms(),
+            row.started_at.map(Timestamp::unix_ms),
+            row.finished_at.map(Timestamp::unix_ms)
+        )
+        .execute(&mut *transaction)
+        .await
+        .conflict(OPERATION, "the run")?;
+        crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        transaction.commit().await.during(OPERATION)
+    }
+
+    /// One run of this environment.
+    pub async fn find_run(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        const OPERATION: &str = "reading a run";
+        let found = select_runs!("environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
+            .fetch_optional(&self.inner.readers)
+            .await
+            .during(OPERATION)?;
+        found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
+    }
+
+    /// Runs of an environment, newest first.
+    pub async fn list_runs(&self, environment: EnvironmentId, query: &RunQuery) -> Result<Vec<RunRow>, StoreError> {
+        const OPERATION: &str = "listing runs";
+        let below = query.before.map_or(HIGHEST, |id| id.0);
+        let found = select_runs!(
+            "environment_id = ?1 AND id < ?2
+               AND (?3 IS NULL OR state = ?3)
+               AND (?4 IS NULL OR name = ?4)
+               AND (?5 IS NULL OR token_id = ?5)
+             ORDER BY id DESC LIMIT ?6",
+            bytes(&environment.0),
+            bytes(&below),
+            query.state.map(RunState::as_str),
+            query.name.as_deref(),
+            query.token_id.as_ref().map(|id| bytes(&id.0)),
+            i64::from(query.limit)
+        )
+        .fetch_all(&self.inner.readers)
+        .await
+        .during(OPERATION)?;
+        found
+            .into_iter()
+            .map(|columns| columns.try_into().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error)))
+            .collect()
+    }
+
+    /// When the next run of any environment can be claimed; `None` when every run has ended.
+    pub async fn next_run_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        const OPERATION: &str = "looking for work";
+        sqlx::query_scalar!("SELECT min(due_at) FROM runs WHERE due_at IS NOT NULL")
+            .fetch_one(&self.inner.readers)
+            .await
+            .during(OPERATION)
+            .map(|at: Option<i64>| at.map(Timestamp::from_unix_ms))
+    }
+
+    /// Claims the run that has been due longest, of any environment, until `lease_until`. `None` when none is due. Of
+    /// several workers at once, one gets it.
+    pub async fn claim_run(&self, now: Timestamp, lease_until: Timestamp) -> Result<Option<RunRow>, StoreError> {
+        const OPERATION: &str = "claiming a run";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        let found = select_runs!("due_at <= ?1 ORDER BY due_at LIMIT 1", now.unix_ms())
+            .fetch_optional(&mut *transaction)
+            .await
+            .during(OPERATION)?;
+        let Some(found) = found else { return Ok(None) };
+        let mut run = RunRow::try_from(found).map_err(|error| StoreError::database(OPERATION, error))?;
+        run.state = RunState::Running;
+        run.due_at = Some(lease_until);
+        run.fence += 1;
+        run.started_at = run.started_at.or(Some(now));
+        sqlx::query!(
+            "UPDATE runs SET state = 'running', due_at = ?1, fence = ?2, started_at = ?3
+             WHERE environment_id = ?4 AND id = ?5",
+            lease_until.unix_ms(),
+            run.fence,
+            run.started_at.map(Timestamp::unix_ms),
+            bytes(&run.environment_id.0),
+            bytes(&run.id.0)
+        )
+        .execute(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        transaction.commit().await.during(OPERATION).map(|()| Some(run))
+    }
+
+    /// Holds a claimed run for longer, and says when somebody asked to stop it. [`StoreError::Stale`] when the lease is
+    /// lost.
+    pub async fn renew_run(&self, lease: &RunLease, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        const OPERATION: &str = "renewing the lease of a run";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        let run = held(&mut transaction, lease, OPERATION).await?;
+        sqlx::query!(
+            "UPDATE runs SET due_at = ?1 WHERE environment_id = ?2 AND id = ?3",
+            until.unix_ms(),
+            bytes(&lease.environment_id.0),
+            bytes(&lease.id.0)
+        )
+        .execute(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        transaction.commit().await.during(OPERATION).map(|()| run.cancel_requested_at)
+    }
+
+    /// Gives a claimed run back: it goes on when `due_at` has come. [`StoreError::Stale`] when the lease is lost.
+    pub async fn release_run(&self, lease: &RunLease, state: RunState, due_at: Timestamp) -> Result<(), StoreError> {
+        const OPERATION: &str = "giving a run back";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        let run = held(&mut transaction, lease, OPERATION).await?;
+        // Somebody who wants it stopped need not wait with it.
+        let due_at = run.cancel_requested_at.map_or(due_at, |at| at.min(due_at));
+        sqlx::query!(
+            "UPDATE runs SET state = ?1, due_at = ?2 WHERE environment_id = ?3 AND id = ?4",
+            state.as_str(),
+            due_at.unix_ms(),
+            bytes(&lease.environment_id.0),
+            bytes(&lease.id.0)
+        )
+        .execute(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        transaction.commit().await.during(OPERATION)
+    }
+
+    /// Ends a claimed run with what came of it, and its audit record. [`StoreError::Stale`] when the lease is lost.
+    pub async fn finish_run(
+        &self,
+        lease: &RunLease,
+        state: RunState,
+        outcome: &str,
+        at: Timestamp,
+        audit: &AuditRow,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "ending a run";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        held(&mut transaction, lease, OPERATION).await?;
+        sqlx::query!(
+            "UPDATE runs SET state = ?1, outcome = ?2, finished_at = ?3, due_at = NULL WHERE environment_id = ?4 AND id = ?5",
+            state.as_str(),
+            outcome,
+            at.unix_ms(),
+            bytes(&lease.environment_id.0),
+            bytes(&lease.id.0)
+        )
+        .execute(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        transaction.commit().await.during(OPERATION)
+    }
+
+    /// Asks to stop a run, with an audit record: one that nobody holds is due at once. The first request holds, and one that
+    /// has ended stays as it is: neither is recorded again. The run as it is afterwards; `None` when the environment has no
+    /// such run.
+    pub async fn cancel_run(
+        &self,
+        environment: EnvironmentId,
+        id: RunId,
+        at: Timestamp,
+        audit: &AuditRow,
+    ) -> Result<Option<RunRow>, StoreError> {
+        const OPERATION: &str = "stopping a run";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        let found = select_runs!("environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
+            .fetch_optional(&mut *transaction)
+            .await
+            .during(OPERATION)?;
+        let Some(found) = found else { return Ok(None) };
+        let mut run = RunRow::try_from(found).map_err(|error| StoreError::database(OPERATION, error))?;
+        if run.state.is_end() || run.cancel_requested_at.is_some() {
+            return Ok(Some(run));
+        }
+        run.cancel_requested_at = Some(at);
+        if run.state != RunState::Running {
+            run.due_at = run.due_at.map(|due| due.min(at));
+        }
+        sqlx::query!(
+            "UPDATE runs SET cancel_requested_at = ?1, due_at = ?2 WHERE environment_id = ?3 AND id = ?4",
+            at.unix_ms(),
+            run.due_at.map(Timestamp::unix_ms),
+            bytes(&environment.0),
+            bytes(&id.0)
+        )
+        .execute(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        transaction.commit().await.during(OPERATION).map(|()| Some(run))
+    }
+}
+
+/// The run of a lease, which nobody else can change until the transaction ends; [`StoreError::Stale`] when the lease is lost.
+async fn held(
+    transaction: &mut SqliteConnection,
+    lease: &RunLease,
+    operation: &'static str,
+) -> Result<RunRow, StoreError> {
+    let found = select_runs!(
+        "environment_id = ?1 AND id = ?2 AND fence = ?3 AND state = 'running'",
+        bytes(&lease.environment_id.0),
+        bytes(&lease.id.0),
+        lease.fence
+    )
+    .fetch_optional(transaction)
+    .await
+    .during(operation)?;
+    let found = found.ok_or(StoreError::Stale)?;
+    found.try_into().map_err(|error: CorruptColumn| StoreError::database(operation, error))
+}
