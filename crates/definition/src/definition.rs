@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use crate::build;
-use crate::diagnostics::{Diagnostic, Diagnostics, Level, Rule};
+use crate::diagnostics::Diagnostics;
 use crate::language;
+use crate::notation;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::shape;
 use crate::source::Source;
-use crate::tree::{self, Node};
+use crate::tree::Node;
 
 /// A definition that was loaded without errors.
 #[derive(Clone, Debug)]
@@ -51,34 +52,20 @@ impl Definition {
 ///
 /// All problems come at once. The definition is `None` when one of them is an error.
 pub fn load(file_name: &str, text: &str) -> (Option<Definition>, Diagnostics) {
-    let source = Source::new(file_name, text.strip_prefix('\u{feff}').unwrap_or(text));
-    let mut diagnostics = Diagnostics::new(source.clone());
-    let tree = tree::parse(&source.text, &mut diagnostics);
+    load_bytes(file_name, text.as_bytes())
+}
+
+/// The same for bytes, which may not be UTF-8.
+pub fn load_bytes(file_name: &str, bytes: &[u8]) -> (Option<Definition>, Diagnostics) {
+    let (tree, mut diagnostics) = notation::parse("definition", file_name, bytes);
     let plan = tree.as_ref().and_then(|tree| compile_tree(tree, &mut diagnostics));
-    if tree.is_none() && !diagnostics.has_errors() {
-        diagnostics.push(whole(Rule::Syntax, "there is nothing in this definition"));
-    }
     diagnostics.sort();
+    let source = diagnostics.source().clone();
     let definition = match (tree, plan) {
         (Some(tree), Some(_)) if !diagnostics.has_errors() => Some(Definition { value: tree.to_value(), source, tree }),
         _ => None,
     };
     (definition, diagnostics)
-}
-
-/// The same for bytes, which may not be UTF-8.
-pub fn load_bytes(file_name: &str, bytes: &[u8]) -> (Option<Definition>, Diagnostics) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => load(file_name, text),
-        Err(error) => {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let mut diagnostics = Diagnostics::new(Source::new(file_name, &before));
-            let location = diagnostics.locate(before.len()..before.len());
-            let message = "the text is not UTF-8 from here on";
-            diagnostics.push(Diagnostic { location, ..whole(Rule::Syntax, message) });
-            (None, diagnostics)
-        }
-    }
 }
 
 /// The JSON Schema of the language, for editors.
@@ -99,16 +86,4 @@ pub(crate) fn compile_tree(tree: &Node, diagnostics: &mut Diagnostics) -> Option
         return None;
     }
     build::build(tree, &mut report)
-}
-
-fn whole(rule: Rule, message: &str) -> Diagnostic {
-    Diagnostic {
-        level: Level::Error,
-        rule,
-        message: message.to_owned(),
-        help: None,
-        pointer: String::new(),
-        location: None,
-        layer: None,
-    }
 }

@@ -65,16 +65,18 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    pub(crate) fn new(source: Source) -> Self {
+    /// No problem yet.
+    pub fn new(source: Source) -> Self {
         Self { source, items: Vec::new(), errors: 0, left_out: 0 }
     }
 
-    pub(crate) fn source(&self) -> &Source {
+    /// The text that they are of.
+    pub fn source(&self) -> &Source {
         &self.source
     }
 
     /// Adds a problem; the same problem in the same place is kept once.
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    pub fn push(&mut self, diagnostic: Diagnostic) {
         if self.items.contains(&diagnostic) {
             return;
         }
@@ -97,7 +99,7 @@ impl Diagnostics {
     }
 
     /// Where in the text a byte range is; `None` when there is no text.
-    pub(crate) fn locate(&self, span: Range<usize>) -> Option<Location> {
+    pub fn locate(&self, span: Range<usize>) -> Option<Location> {
         if self.source.text.is_empty() {
             return None;
         }
@@ -106,7 +108,7 @@ impl Diagnostics {
     }
 
     /// Sorts by place in the text; problems without a place keep their order at the end.
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.items.sort_by_key(|item| item.location.as_ref().map_or(usize::MAX, |location| location.span.start));
     }
 

@@ -4,6 +4,7 @@
 
 mod method;
 
+use crate::plan::ERROR_VARIABLES;
 use crate::shape::{Group, Keys, Object, Shape, optional, required};
 pub(crate) use method::{CALL, HTTP_METHODS, METHOD};
 
@@ -256,7 +257,7 @@ static RATE_LIMITS: Object = Object {
         ),
         optional(
             "limited_when",
-            Shape::List { of: &Shape::Expression, min: 0 },
+            Shape::List { of: &Shape::Expression(ERROR_VARIABLES), min: 0 },
             "What means `rate limited` besides status 429.",
         ),
     ],
@@ -309,7 +310,7 @@ static ERRORS: Object = Object {
         optional("code", Shape::List { of: &Shape::Pointer, min: 0 }, "Where the vendor's own code may stand."),
         optional(
             "failed_when",
-            Shape::List { of: &Shape::Expression, min: 0 },
+            Shape::List { of: &Shape::Expression(ERROR_VARIABLES), min: 0 },
             "When a 2xx answer is an error all the same.",
         ),
         optional(
@@ -325,7 +326,7 @@ static EXPLANATION: Object = Object {
     fields: &[
         required(
             "when",
-            Shape::Expression,
+            Shape::Expression(ERROR_VARIABLES),
             "When it applies: CEL over status, headers, body, message, vendor_code, method and arguments.",
         ),
         optional("code", Shape::Code, "The problem code; the status decides when left out."),

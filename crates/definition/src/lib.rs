@@ -8,6 +8,7 @@ mod build;
 mod definition;
 pub mod diagnostics;
 mod language;
+pub mod notation;
 pub mod overrides;
 pub mod plan;
 mod report;

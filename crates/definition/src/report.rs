@@ -7,44 +7,40 @@ use crate::shape::suggest;
 use crate::tree::{Key, Node};
 
 /// Notes problems with their places.
-pub(crate) struct Report<'a> {
+pub struct Report<'a> {
     root: &'a Node,
     diagnostics: &'a mut Diagnostics,
     over_limit: bool,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(root: &'a Node, diagnostics: &'a mut Diagnostics) -> Self {
+    /// Problems of the tree below `root` go into `diagnostics`.
+    pub fn new(root: &'a Node, diagnostics: &'a mut Diagnostics) -> Self {
         Self { root, diagnostics, over_limit: false }
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
+    /// Whether there is any error so far.
+    pub fn has_errors(&self) -> bool {
         self.diagnostics.has_errors()
     }
 
     /// Whether something is so large that it must not be looked at further.
-    pub(crate) fn is_over_limit(&self) -> bool {
+    pub fn is_over_limit(&self) -> bool {
         self.over_limit
     }
 
     /// An error at a value.
-    pub(crate) fn error(&mut self, node: &Node, rule: Rule, message: impl Into<String>) {
+    pub fn error(&mut self, node: &Node, rule: Rule, message: impl Into<String>) {
         self.note(Level::Error, node, node.span.clone(), rule, message.into(), None);
     }
 
     /// An error at a value, with advice.
-    pub(crate) fn error_with_help(
-        &mut self,
-        node: &Node,
-        rule: Rule,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub fn error_with_help(&mut self, node: &Node, rule: Rule, message: impl Into<String>, help: impl Into<String>) {
         self.note(Level::Error, node, node.span.clone(), rule, message.into(), Some(help.into()));
     }
 
     /// An error at the key of a value.
-    pub(crate) fn error_at_key(
+    pub fn error_at_key(
         &mut self,
         key: &Key,
         node: &Node,
@@ -56,7 +52,7 @@ impl<'a> Report<'a> {
     }
 
     /// An error at a part of a text, given as a byte range in the text's value.
-    pub(crate) fn error_within(
+    pub fn error_within(
         &mut self,
         node: &Node,
         part: Range<usize>,
@@ -72,12 +68,12 @@ impl<'a> Report<'a> {
     }
 
     /// A warning at a value.
-    pub(crate) fn warning(&mut self, node: &Node, rule: Rule, message: impl Into<String>, help: impl Into<String>) {
+    pub fn warning(&mut self, node: &Node, rule: Rule, message: impl Into<String>, help: impl Into<String>) {
         self.note(Level::Warning, node, node.span.clone(), rule, message.into(), Some(help.into()));
     }
 
     /// A warning at the key of a value.
-    pub(crate) fn warning_at_key(
+    pub fn warning_at_key(
         &mut self,
         key: &Key,
         node: &Node,
@@ -117,7 +113,7 @@ fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
 }
 
 /// "did you mean `x`?", or what there is.
-pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     /// The longest list of names that helps anybody.
     const LISTED_MAX: usize = 40;
     if let Some(name) = suggest(given, known.clone()) {

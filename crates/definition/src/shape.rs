@@ -4,35 +4,40 @@ mod check;
 mod leaf;
 pub(crate) mod schema;
 
-pub use check::ENTRIES_MAX;
-pub(crate) use check::check;
-pub(crate) use leaf::{PATTERN_SIZE_MAX, duration_seconds, snake_case};
+pub use check::{ENTRIES_MAX, check};
+pub(crate) use leaf::PATTERN_SIZE_MAX;
+pub use leaf::{duration_seconds, snake_case};
 
 /// One key of a mapping.
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) required: bool,
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// What its value must be.
+    pub shape: Shape,
+    /// Whether it must stand.
+    pub required: bool,
     /// What it is, for the JSON Schema and editors.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
 }
 
 /// A mapping with known keys.
-pub(crate) struct Object {
-    pub(crate) fields: &'static [Field],
+pub struct Object {
+    /// Its keys.
+    pub fields: &'static [Field],
     /// Keys that exclude each other.
-    pub(crate) groups: &'static [Group],
+    pub groups: &'static [Group],
 }
 
 /// Keys of which only one may stand.
-pub(crate) struct Group {
-    pub(crate) names: &'static [&'static str],
+pub struct Group {
+    /// The keys.
+    pub names: &'static [&'static str],
     /// Whether one of them must stand.
-    pub(crate) needed: bool,
+    pub needed: bool,
 }
 
 /// What a value must be.
-pub(crate) enum Shape {
+pub enum Shape {
     /// Any value.
     Any,
     /// A text that is not empty.
@@ -43,8 +48,8 @@ pub(crate) enum Shape {
     Template,
     /// The same, or a number or truth value.
     ScalarTemplate,
-    /// A CEL condition over the variables of error rules.
-    Expression,
+    /// A CEL expression over these variables.
+    Expression(&'static [&'static str]),
     /// A JSON Pointer.
     Pointer,
     /// A regular expression.
@@ -58,7 +63,12 @@ pub(crate) enum Shape {
     /// A truth value.
     Boolean,
     /// A whole number within bounds.
-    Integer { min: u64, max: u64 },
+    Integer {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
     /// A number.
     Number,
     /// `900s`, `15m`, `1h`, or seconds as a number.
@@ -70,9 +80,19 @@ pub(crate) enum Shape {
     /// A JSON Schema.
     Schema,
     /// A list of such values.
-    List { of: &'static Shape, min: usize },
+    List {
+        /// What each is.
+        of: &'static Shape,
+        /// The fewest that may stand.
+        min: usize,
+    },
     /// A mapping with names of one's own.
-    Map { keys: Keys, of: &'static Shape },
+    Map {
+        /// What the names must be.
+        keys: Keys,
+        /// What each value is.
+        of: &'static Shape,
+    },
     /// A mapping with known keys.
     Object(&'static Object),
     /// The first of these whose type fits.
@@ -81,7 +101,7 @@ pub(crate) enum Shape {
 
 /// What the keys of a mapping with names of one's own must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keys {
+pub enum Keys {
     /// Names that go into tool names and arguments.
     SnakeCase,
     /// Header names.
@@ -91,23 +111,23 @@ pub(crate) enum Keys {
 }
 
 /// A key that must stand.
-pub(crate) const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+pub const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, shape, required: true, about }
 }
 
 /// A key that may stand.
-pub(crate) const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Field {
+pub const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, shape, required: false, about }
 }
 
 impl Shape {
     /// What is wanted, for messages.
-    pub(crate) fn wanted(&self) -> String {
+    pub fn wanted(&self) -> String {
         match self {
             Self::Any => "any value".to_owned(),
             Self::Scalar | Self::ScalarTemplate => "a text, number or truth value".to_owned(),
             Self::Template => "a text, in which `{{ … }}` stands for a value".to_owned(),
-            Self::Expression => "a CEL condition as a text".to_owned(),
+            Self::Expression(_) => "a CEL condition as a text".to_owned(),
             Self::Pointer => "a JSON Pointer such as `/results`".to_owned(),
             Self::Pattern => "a regular expression as a text".to_owned(),
             Self::Header => "a header name".to_owned(),
@@ -127,7 +147,7 @@ impl Shape {
 }
 
 /// `a`, `b` or `c`.
-pub(crate) fn one_of(names: &[&str]) -> String {
+pub fn one_of(names: &[&str]) -> String {
     match names {
         [] => "nothing".to_owned(),
         [only] => format!("`{only}`"),

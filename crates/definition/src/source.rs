@@ -1,29 +1,37 @@
-//! The text of a definition, with lines and columns.
+//! The text of a definition (or of another thing in this notation), with lines and columns.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A definition's text under its file name. Cheap to clone.
+/// A text under its file name. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub struct Source {
     /// The name for messages; nothing is read from it.
-    pub(crate) file: Arc<str>,
+    pub file: Arc<str>,
     /// The text; empty for definitions that come as values.
-    pub(crate) text: Arc<str>,
+    pub text: Arc<str>,
+    /// What the text is, for messages: `definition`, `playbook`.
+    pub noun: &'static str,
 }
 
 impl Source {
-    pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self { file: file.into(), text: text.into() }
+    /// A definition's text; a byte order mark before it is left out.
+    pub fn new(file: &str, text: &str) -> Self {
+        Self::of("definition", file, text)
+    }
+
+    /// The text of something else, by the noun that messages use; a byte order mark before it is left out.
+    pub fn of(noun: &'static str, file: &str, text: &str) -> Self {
+        Self { file: file.into(), text: text.strip_prefix('\u{feff}').unwrap_or(text).into(), noun }
     }
 
     /// A source without a text: its problems are told by JSON Pointer.
-    pub(crate) fn without_text(file: &str) -> Self {
+    pub fn without_text(file: &str) -> Self {
         Self::new(file, "")
     }
 
     /// Line and column of a byte offset, both from 1, the column in characters.
-    pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
+    pub fn position(&self, offset: usize) -> (usize, usize) {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
@@ -35,7 +43,7 @@ impl Source {
 
     /// Where a part of a scalar's value stands in the text: exactly where the value is written as it is, the whole scalar
     /// where it is folded over lines or has escapes in it.
-    pub(crate) fn part_of(&self, scalar: &Range<usize>, value: &str, part: Range<usize>) -> Range<usize> {
+    pub fn part_of(&self, scalar: &Range<usize>, value: &str, part: Range<usize>) -> Range<usize> {
         let written = self.text.get(scalar.clone()).unwrap_or("");
         match written.find(value) {
             Some(start) if !value.is_empty() => {

@@ -1,4 +1,4 @@
-//! A definition as a tree of values, each with its place in the text.
+//! A text as a tree of values, each with its place in the text.
 
 mod parse;
 mod scalar;
@@ -18,42 +18,52 @@ pub const DEFINITION_DEPTH_MAX: usize = 48;
 
 /// A value and where it stands (`None` when it came without a text).
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) span: Option<Range<usize>>,
-    pub(crate) data: Data,
+pub struct Node {
+    /// Byte range in the text.
+    pub span: Option<Range<usize>>,
+    /// What it holds.
+    pub data: Data,
 }
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(crate) enum Data {
+pub enum Data {
+    /// Nothing.
     Null,
+    /// A truth value.
     Boolean(bool),
+    /// A number.
     Number(serde_json::Number),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A mapping, in the order of the text; no key stands twice.
     Map(Vec<(Key, Node)>),
 }
 
 /// A key of a mapping.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) text: String,
-    pub(crate) span: Option<Range<usize>>,
+pub struct Key {
+    /// Its text.
+    pub text: String,
+    /// Byte range in the text.
+    pub span: Option<Range<usize>>,
 }
 
 impl Node {
     /// The value under a key, when this is a mapping that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|(name, _)| name.text == key).map(|(_, node)| node)
     }
 
     /// The value under keys, one below the other.
-    pub(crate) fn at(&self, keys: &[&str]) -> Option<&Self> {
+    pub fn at(&self, keys: &[&str]) -> Option<&Self> {
         keys.iter().try_fold(self, |node, key| node.get(key))
     }
 
     /// The entries of a mapping; none for anything else.
-    pub(crate) fn entries(&self) -> &[(Key, Self)] {
+    pub fn entries(&self) -> &[(Key, Self)] {
         match &self.data {
             Data::Map(entries) => entries,
             _ => &[],
@@ -61,28 +71,31 @@ impl Node {
     }
 
     /// The items of a list; none for anything else.
-    pub(crate) fn items(&self) -> &[Self] {
+    pub fn items(&self) -> &[Self] {
         match &self.data {
             Data::List(items) => items,
             _ => &[],
         }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// A text; `None` for anything else.
+    pub fn text(&self) -> Option<&str> {
         match &self.data {
             Data::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn boolean(&self) -> Option<bool> {
+    /// A truth value; `None` for anything else.
+    pub fn boolean(&self) -> Option<bool> {
         match &self.data {
             Data::Boolean(value) => Some(*value),
             _ => None,
         }
     }
 
-    pub(crate) fn integer(&self) -> Option<u64> {
+    /// A whole number from 0; `None` for anything else.
+    pub fn integer(&self) -> Option<u64> {
         match &self.data {
             Data::Number(number) => number.as_u64(),
             _ => None,
@@ -90,7 +103,7 @@ impl Node {
     }
 
     /// A text, number or truth value as a text.
-    pub(crate) fn scalar_text(&self) -> Option<String> {
+    pub fn scalar_text(&self) -> Option<String> {
         match &self.data {
             Data::Text(text) => Some(text.clone()),
             Data::Number(number) => Some(number.to_string()),
@@ -100,7 +113,7 @@ impl Node {
     }
 
     /// What kind of value it is, with its article.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match &self.data {
             Data::Null => "nothing",
             Data::Boolean(_) => "a truth value",
@@ -112,7 +125,7 @@ impl Node {
     }
 
     /// The same without places.
-    pub(crate) fn to_value(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         match &self.data {
             Data::Null => Value::Null,
             Data::Boolean(value) => Value::Bool(*value),
@@ -127,7 +140,7 @@ impl Node {
     }
 
     /// A tree without places.
-    pub(crate) fn from_value(value: &Value) -> Self {
+    pub fn from_value(value: &Value) -> Self {
         let data = match value {
             Value::Null => Data::Null,
             Value::Bool(value) => Data::Boolean(*value),
@@ -146,7 +159,7 @@ impl Node {
 
     /// The JSON Pointer of `target`, which must be a part of this tree; found by address, because pointers are only
     /// needed for problems, and those are few.
-    pub(crate) fn pointer_to(&self, target: &Self) -> Option<String> {
+    pub fn pointer_to(&self, target: &Self) -> Option<String> {
         if std::ptr::eq(self, target) {
             return Some(String::new());
         }

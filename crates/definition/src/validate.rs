@@ -80,6 +80,15 @@ pub(crate) fn check_connection(plan: &Plan, connection: &Value) -> Vec<FieldErro
     }
 }
 
+/// Every problem of `value` under a schema; `kind` is what a member of it is called.
+pub(crate) fn check_value(schema: &Value, value: &Value, kind: &str) -> Vec<FieldError> {
+    match compile(schema) {
+        Ok(validator) if validator.is_valid(value) => Vec::new(),
+        Ok(validator) => field_errors(&validator, schema, value, kind),
+        Err(error) => broken(format!("the schema is broken: {error}")),
+    }
+}
+
 /// The validator in `place`, compiled when this is its first use.
 fn compiled<'a>(
     place: &'a OnceLock<Box<Validator>>,

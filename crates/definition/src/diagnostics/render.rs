@@ -35,7 +35,8 @@ fn group<'a>(diagnostics: &'a Diagnostics, item: &'a Diagnostic) -> Group<'a> {
         }
         None => {
             let layer = item.layer.map(|layer| format!(" ({})", layer.as_str())).unwrap_or_default();
-            let pointer = if item.pointer.is_empty() { "the whole definition" } else { item.pointer.as_str() };
+            let whole = format!("the whole {}", diagnostics.source.noun);
+            let pointer = if item.pointer.is_empty() { &whole } else { &item.pointer };
             group = group.element(Origin::path(format!("{}: {pointer}{layer}", diagnostics.source.file)));
         }
     }

@@ -9,7 +9,7 @@ use crate::tree::{Data, Key, Node};
 pub const ENTRIES_MAX: usize = 500;
 
 /// Notes everything in `node` that is not as `shape` has it.
-pub(crate) fn check(node: &Node, shape: &Shape, report: &mut Report<'_>) {
+pub fn check(node: &Node, shape: &Shape, report: &mut Report<'_>) {
     match shape {
         Shape::Any => {}
         Shape::List { of, min } => check_list(node, shape, of, *min, report),

@@ -7,7 +7,6 @@ use super::check::wrong_type;
 use super::{Shape, one_of, suggest};
 use crate::build::schema_value;
 use crate::diagnostics::Rule;
-use crate::plan::ERROR_VARIABLES;
 use crate::report::{Report, did_you_mean};
 use crate::tree::{Data, Node};
 
@@ -51,8 +50,8 @@ fn check_text(node: &Node, shape: &Shape, text: &str, report: &mut Report<'_>) {
                 report.error_within(node, error.span, Rule::BadTemplate, error.message, None);
             }
         }
-        Shape::Expression => {
-            if let Err(error) = Program::compile(text, ERROR_VARIABLES) {
+        Shape::Expression(variables) => {
+            if let Err(error) = Program::compile(text, variables) {
                 report.error_within(node, error.span, Rule::BadExpression, error.message, None);
             }
         }
@@ -99,7 +98,7 @@ fn check_text(node: &Node, shape: &Shape, text: &str, report: &mut Report<'_>) {
 }
 
 /// `900s`, `15m`, `1h`, `2d` or a number of seconds; `None` when it is none of these or out of bounds.
-pub(crate) fn duration_seconds(node: &Node) -> Option<u64> {
+pub fn duration_seconds(node: &Node) -> Option<u64> {
     let seconds = match &node.data {
         Data::Number(number) => number.as_u64()?,
         Data::Text(text) => {
@@ -119,7 +118,7 @@ pub(crate) fn duration_seconds(node: &Node) -> Option<u64> {
 }
 
 /// A name that goes into tool names and arguments.
-pub(crate) fn snake_case(name: &str) -> Result<(), String> {
+pub fn snake_case(name: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(legal) && name.len() <= NAME_MAX {
         Ok(())

@@ -8,12 +8,12 @@ use super::{ENTRIES_MAX, Keys, Object, Shape};
 
 /// The schema of a value of this shape. It says what a value must be made of; whether templates and expressions parse and
 /// names exist, only loading tells.
-pub(crate) fn of(shape: &Shape) -> Value {
+pub fn of(shape: &Shape) -> Value {
     match shape {
         Shape::Any => json!({}),
         Shape::Text => json!({"type": "string", "pattern": "\\S"}),
         Shape::Scalar => json!({"type": ["string", "number", "boolean", "null"]}),
-        Shape::Template | Shape::Expression | Shape::Pattern => json!({"type": "string"}),
+        Shape::Template | Shape::Expression(_) | Shape::Pattern => json!({"type": "string"}),
         Shape::ScalarTemplate => json!({"type": ["string", "number", "boolean"]}),
         Shape::Pointer => json!({"type": "string", "pattern": "^(/([^~]|~[01])*)?$"}),
         Shape::Header => json!({"type": "string", "pattern": HEADER_PATTERN, "maxLength": NAME_MAX}),

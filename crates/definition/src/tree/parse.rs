@@ -11,7 +11,11 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Level, Rule};
 /// Parses one YAML document. `None` when there is no tree to look at; the problems tell why.
 pub(crate) fn parse(text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
     if text.len() > DEFINITION_MAX_BYTES {
-        let message = format!("a definition has at most {DEFINITION_MAX_BYTES} bytes, this one has {}", text.len());
+        let message = format!(
+            "a {} has at most {DEFINITION_MAX_BYTES} bytes, this one has {}",
+            diagnostics.source().noun,
+            text.len()
+        );
         diagnostics.push(problem(diagnostics, Rule::Limit, 0..0, message));
         return None;
     }
@@ -77,14 +81,15 @@ impl Composer<'_> {
     fn event(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), Failure> {
         match event {
             Event::DocumentStart(..) if self.has_document => {
-                Err((Rule::Syntax, span, "a definition is one YAML document, and here a second one begins".to_owned()))
+                let noun = self.diagnostics.source().noun;
+                Err((Rule::Syntax, span, format!("a {noun} is one YAML document, and here a second one begins")))
             }
             Event::DocumentStart(..) => {
                 self.has_document = true;
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_tag(tag.is_some(), &span)?;
+                self.refuse_tag(tag.is_some(), &span)?;
                 self.count(1, &span)?;
                 let data = match style {
                     ScalarStyle::Plain => scalar::resolve(&text),
@@ -93,11 +98,11 @@ impl Composer<'_> {
                 self.finish(Node { span: Some(span), data }, anchor, 1, 1)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), &span)?;
+                self.refuse_tag(tag.is_some(), &span)?;
                 self.begin(anchor, &span, Content::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), &span)?;
+                self.refuse_tag(tag.is_some(), &span)?;
                 self.begin(anchor, &span, Content::Map { entries: Vec::new(), key: None, seen: HashSet::new() })
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(&span),
@@ -106,12 +111,21 @@ impl Composer<'_> {
         }
     }
 
+    fn refuse_tag(&self, has_tag: bool, span: &Range<usize>) -> Result<(), Failure> {
+        if has_tag {
+            let noun = self.diagnostics.source().noun;
+            return Err((Rule::Syntax, span.clone(), format!("{noun}s have no YAML tags (`!name`); leave it out")));
+        }
+        Ok(())
+    }
+
     /// Counts values against the budget.
     fn count(&mut self, values: usize, span: &Range<usize>) -> Result<(), Failure> {
         self.values += values;
         if self.values > DEFINITION_VALUES_MAX {
+            let noun = self.diagnostics.source().noun;
             let message =
-                format!("a definition has at most {DEFINITION_VALUES_MAX} values, those that aliases repeat included");
+                format!("a {noun} has at most {DEFINITION_VALUES_MAX} values, those that aliases repeat included");
             return Err((Rule::Limit, span.clone(), message));
         }
         Ok(())
@@ -197,13 +211,6 @@ fn key_of(node: Node) -> Result<Key, Failure> {
         Some(text) => Ok(Key { text, span }),
         None => Err((Rule::Syntax, span.unwrap_or(0..0), format!("a key must be a text, not {}", node.kind()))),
     }
-}
-
-fn refuse_tag(has_tag: bool, span: &Range<usize>) -> Result<(), Failure> {
-    if has_tag {
-        return Err((Rule::Syntax, span.clone(), "definitions have no YAML tags (`!name`); leave it out".to_owned()));
-    }
-    Ok(())
 }
 
 fn problem(diagnostics: &Diagnostics, rule: Rule, span: Range<usize>, message: String) -> Diagnostic {

@@ -48,6 +48,11 @@ impl Members {
         self.whole
     }
 
+    /// The members that are looked at, by name, in order; none when the whole value is.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().map(String::as_str)
+    }
+
     /// What is looked at in the member of this name; `None` when nothing is.
     pub fn member(&self, name: &str) -> Option<&Self> {
         self.named.get(name)
@@ -68,6 +73,7 @@ mod tests {
         other.add(["a", "c"]);
         other.add(["e"]);
         members.merge(&other);
+        assert_eq!(members.names().collect::<Vec<_>>(), ["a", "e"]);
         let a = members.member("a").unwrap();
         assert!(!a.is_whole() && a.member("b").unwrap().is_whole() && a.member("c").unwrap().is_whole());
         assert!(a.member("c").unwrap().member("d").is_none(), "the whole has its parts in it");
