@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "quartermaster-expr",
     "quartermaster-integrations",
     "quartermaster-definition",
+    "quartermaster-playbook",
     "quartermaster-guard",
     "quartermaster-vault",
     "quartermaster-egress",
