@@ -37,7 +37,10 @@ fn check_inputs(inputs: Option<&Node>, report: &mut Report<'_>) {
     for (_, node) in inputs.map_or(&[][..], Node::entries) {
         let schema = input::one(node);
         if let Err(message) = quartermaster_definition::validate::check_schema(&schema) {
-            report.error(node, Rule::BadSchema, format!("this is not a JSON Schema: {message}"));
+            // A whole `schema` was looked at with its own place already.
+            if node.get("schema").is_none() {
+                report.error(node, Rule::BadSchema, format!("this is not a JSON Schema: {message}"));
+            }
             continue;
         }
         let Some(default) = node.get("default") else { continue };

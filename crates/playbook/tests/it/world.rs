@@ -74,6 +74,11 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) calls: Vec<String>,
     pub(crate) page: usize,
+    /// How often each person was written to.
+    pub(crate) writes: HashMap<String, usize>,
+    /// The once-only rule: answers of writes by key.
+    stored: HashMap<String, Value>,
+    places: HashMap<String, usize>,
     now: Timestamp,
 }
 
@@ -83,7 +88,17 @@ pub(crate) fn person(id: &str, mail: &str, state: &str) -> Value {
 
 impl World {
     pub(crate) fn new(people: Vec<Value>) -> Self {
-        Self { people, faults: Faults::new(), calls: Vec::new(), page: 2, now: START }
+        let places = people.iter().enumerate().map(|(place, one)| (one["id"].as_str().unwrap().to_owned(), place));
+        Self {
+            places: places.collect(),
+            people,
+            faults: Faults::new(),
+            calls: Vec::new(),
+            page: 2,
+            writes: HashMap::new(),
+            stored: HashMap::new(),
+            now: START,
+        }
     }
 
     pub(crate) fn with_fault(mut self, key: &str, fault: Fault) -> Self {
@@ -105,6 +120,9 @@ impl World {
         let fault = self.faults.remove(&call.key);
         if let Some(Fault::Refused(problem)) = fault {
             return Err(problem);
+        }
+        if let Some(stored) = self.stored.get(&call.key) {
+            return Ok(stored.clone());
         }
         let answer = self.carry_out(call)?;
         match fault {
@@ -133,7 +151,8 @@ impl World {
             );
         }
         let id = call.arguments["id"].as_str().expect("an id");
-        let Some(person) = self.people.iter_mut().find(|person| person["id"] == id) else {
+        let place = self.places.get(id).copied();
+        let Some(person) = place.and_then(|place| self.people.get_mut(place)) else {
             return Err(Problem::upstream(Code::NotFound, format!("no user {id}")));
         };
         let to = match call.method.as_str() {
@@ -143,13 +162,24 @@ impl World {
         };
         let changed = person["state"] != to;
         person["state"] = json!(to);
-        Ok(json!({"result": person, "changed": changed}))
+        let answer = json!({"result": person, "changed": changed});
+        *self.writes.entry(id.to_owned()).or_default() += 1;
+        self.stored.insert(call.key.clone(), answer.clone());
+        Ok(answer)
     }
 
     /// Runs to the end; gives the journal. The last of several open calls is answered first, so that rows come in disorder.
     pub(crate) fn run(&mut self, state: &mut State) -> Vec<Entry> {
+        self.run_some(state, usize::MAX)
+    }
+
+    /// The same, for at most so many entries: a worker that is killed right after one.
+    pub(crate) fn run_some(&mut self, state: &mut State, entries_max: usize) -> Vec<Entry> {
         let mut journal = Vec::new();
         for _ in 0..1_000_000 {
+            if journal.len() >= entries_max {
+                return journal;
+            }
             let Action::Proceed { calls, waits } = state.next() else { return journal };
             assert!(!calls.is_empty() || !waits.is_empty(), "a run that goes on waits for something");
             let entry = match (calls.last(), waits.first()) {
@@ -158,6 +188,11 @@ impl World {
                     let begun = Entry::Begun { call: call.clone(), at };
                     state.apply(&begun).expect("the call was asked for");
                     journal.push(begun);
+                    if journal.len() >= entries_max {
+                        // Killed while the call was under way: it may have been done.
+                        let _lost = self.answer(call);
+                        return journal;
+                    }
                     let answer = self.answer(call);
                     let at = self.tick();
                     match answer {
