@@ -7,7 +7,7 @@ mod pointer;
 mod provider;
 mod rewrite;
 pub mod schema;
-mod search;
+pub mod search;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

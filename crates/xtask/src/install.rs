@@ -38,6 +38,8 @@ pub(crate) const WRK: Need = Need::Debian { package: "wrk", gives: "wrk" };
 pub(crate) const CURL: Need = Need::Debian { package: "curl", gives: "curl" };
 /// The JSON reader of the tutorial.
 pub(crate) const JQ: Need = Need::Debian { package: "jq", gives: "jq" };
+/// Fetches public data for evaluations.
+pub(crate) const PIP: Need = Need::Debian { package: "python3-pip", gives: "pip3" };
 /// The test runner.
 pub(crate) const NEXTEST: Need = Need::Cargo { package: "cargo-nextest", version: "0.9.143" };
 /// The checker of licences, bans and sources.

@@ -8,6 +8,7 @@
 
 mod bench;
 mod documents;
+mod eval;
 mod fuzz;
 mod install;
 mod postgres;
@@ -34,6 +35,8 @@ enum Command {
     Test(test::Options),
     /// Measure speed and memory against nginx, in one run; prints ratios and figures.
     Bench(bench::Options),
+    /// Measure how well the search for tools finds the right one, on public data (fetched with pip).
+    Eval(eval::Options),
     /// The rules that no compiler checks: sizes, layers, names, manifests.
     Tidy,
     /// Fuzz the parsers; a few seconds each unless told otherwise.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Eval(options) => eval::run(&options),
         Command::Tidy => tidy::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::SqlxPrepare(options) => sqlx_prepare::run(&options),

@@ -2,7 +2,7 @@
 
 use quartermaster_types::FieldError;
 
-use super::search;
+use super::search::{self, Searched};
 use crate::plan::{Method, MethodKind, Plan};
 
 /// The names in a `methods` filter that stand for several methods.
@@ -67,10 +67,11 @@ impl ToolFilter {
     ) -> Result<Vec<&'plan Method>, FieldError> {
         self.check(plan)?;
         let candidates = plan.methods().filter(|method| self.lets_through(method) && may_use(method));
-        let mut methods: Vec<&Method> = match &self.search {
-            Some(words) => search::rank(candidates.collect(), words),
-            None => candidates.collect(),
-        };
+        let mut methods: Vec<&Method> = candidates.collect();
+        if let Some(words) = &self.search {
+            let searched: Vec<Searched<'_>> = methods.iter().copied().map(Searched::from).collect();
+            methods = search::rank(&searched, words).into_iter().map(|place| methods[place]).collect();
+        }
         if let Some(limit) = self.limit {
             methods.truncate(limit as usize);
         }
