@@ -3,6 +3,7 @@
 //! A valid object costs one pass and no allocation. A wrong one gets every problem at once, each with its JSON Pointer and
 //! what is expected there, in words that a model can act on.
 
+mod fields;
 mod id;
 mod query;
 mod words;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::plan::{Method, Plan};
 use crate::tools::argument_alias;
 
+pub use fields::{near_names, unknown_fields};
 pub use id::{IdMistake, IdMistakeKind, id_mistake};
 pub(crate) use query::arguments_from_query;
 

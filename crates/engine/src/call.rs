@@ -81,10 +81,21 @@ pub struct ListAnswer {
     pub is_partial: bool,
     /// Which bound.
     pub stopped_because: Option<StopReason>,
+    /// Names in `fields` that none of the records has; `None` when each was found, and when there are no records to tell.
+    pub absent_fields: Option<AbsentFields>,
     /// The last page's limits.
     pub rate_limits: RateLimits,
     /// Calls made.
     pub upstream_calls: u32,
+}
+
+/// Wanted members that no record of an answer has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbsentFields {
+    /// Their names, as they were asked for.
+    pub absent: Vec<String>,
+    /// What the first record has instead; the first [`FIELDS_NAMED_MAX`](crate::limits::FIELDS_NAMED_MAX).
+    pub present: Vec<String>,
 }
 
 /// Why a walk over pages stopped early.

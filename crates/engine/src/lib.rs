@@ -24,8 +24,8 @@ use std::sync::Arc;
 use quartermaster_types::{AccountId, Clock, Problem};
 
 pub use call::{
-    Answer, Call, Exchange, Failure, ListAnswer, ListOptions, Position, Preview, RawAnswer, RawRequest, SingleAnswer,
-    StopReason,
+    AbsentFields, Answer, Call, Exchange, Failure, ListAnswer, ListOptions, Position, Preview, RawAnswer, RawRequest,
+    SingleAnswer, StopReason,
 };
 use run::Run;
 use token::Tokens;

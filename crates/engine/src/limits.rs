@@ -56,3 +56,6 @@ pub const CONDITION_VALUES_MAX: usize = quartermaster_expr::VALUES_MAX;
 
 /// Largest body of an error answer that is parsed for its message.
 pub const ERROR_PARSE_MAX_BYTES: usize = 1024 * 1024;
+
+/// Members of a record that an answer names when a field that was asked for is in none.
+pub const FIELDS_NAMED_MAX: usize = 50;

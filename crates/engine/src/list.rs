@@ -113,6 +113,7 @@ impl<'m> Walk<'m> {
         answer.is_partial = reason.is_some();
         answer.stopped_because = reason;
         answer.scanned = self.selection.filters().then_some(self.scanned);
+        answer.absent_fields = self.selection.absent();
         answer.rate_limits = std::mem::take(&mut run.limits);
         answer.upstream_calls = run.calls;
         Ok(answer)

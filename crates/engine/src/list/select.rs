@@ -6,12 +6,17 @@ use quartermaster_definition::plan::Comparison;
 use serde_json::{Map, Value};
 
 use super::page::Page;
+use crate::call::AbsentFields;
 use crate::json;
+use crate::limits::FIELDS_NAMED_MAX;
 
 /// What a call wants of every page.
 pub(super) struct Selection<'m> {
     filters: Vec<Filter<'m>>,
     fields: Option<&'m [String]>,
+    /// Which of the fields no record had so far, and the first record that was given.
+    missing: Vec<&'m str>,
+    first: Option<Vec<u8>>,
 }
 
 /// One local filter with its value.
@@ -42,7 +47,36 @@ impl<'m> Selection<'m> {
             let wanted = if filter.fold_case { wanted.to_lowercase() } else { wanted };
             Some(Filter { at: &filter.at, compare: filter.compare, fold_case: filter.fold_case, wanted })
         };
-        Self { filters: method.local_filters.iter().filter_map(filter).collect(), fields }
+        Self {
+            filters: method.local_filters.iter().filter_map(filter).collect(),
+            fields,
+            missing: fields.unwrap_or_default().iter().map(String::as_str).collect(),
+            first: None,
+        }
+    }
+
+    /// The fields that none of the records had which were given; `None` when there were no records to tell.
+    pub(super) fn absent(&self) -> Option<AbsentFields> {
+        let first = self.first.as_deref().filter(|_| !self.missing.is_empty())?;
+        let members: Map<String, Value> = serde_json::from_slice(first).unwrap_or_default();
+        Some(AbsentFields {
+            absent: self.missing.iter().map(|name| (*name).to_owned()).collect(),
+            present: members.into_iter().map(|(name, _)| name).take(FIELDS_NAMED_MAX).collect(),
+        })
+    }
+
+    /// Notes which fields a record has.
+    fn look(&mut self, record: &[u8]) {
+        if self.missing.is_empty() {
+            return;
+        }
+        self.missing.retain(|name| {
+            let at = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            !matches!(json::find_one(record, &at), Ok(Some(_)))
+        });
+        if self.first.is_none() {
+            self.first = Some(record.to_vec());
+        }
     }
 
     /// Whether a local filter is in force.
@@ -56,7 +90,7 @@ impl<'m> Selection<'m> {
     }
 
     /// Takes at most `room` records from record `from` on.
-    pub(super) fn take(&self, page: &mut Page, method: &Method, from: usize, room: usize) -> Taken {
+    pub(super) fn take(&mut self, page: &mut Page, method: &Method, from: usize, room: usize) -> Taken {
         if self.is_raw() {
             return take_raw(page, method, from, room);
         }
@@ -76,6 +110,7 @@ impl<'m> Selection<'m> {
             if !piece.is_empty() {
                 piece.push(b',');
             }
+            self.look(&page.body[record.clone()]);
             self.project(&page.body[record], &mut piece);
         }
         // Copied, because a few records would keep the whole page in memory.
