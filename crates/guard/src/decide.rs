@@ -117,6 +117,16 @@ rules! {
     GroundedId = "grounded_id";
 }
 
+impl Rule {
+    /// Whether it asks only what the token may do.
+    pub const fn is_about_token(self) -> bool {
+        match self {
+            Self::TokenRole | Self::TokenAccounts | Self::TokenTools | Self::TokenMethods | Self::TokenCustom => true,
+            Self::AccountBlocked | Self::SandboxWrite | Self::GroundedId => false,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Decision {
@@ -133,9 +143,19 @@ pub enum Decision {
 
 /// Checks every rule in order; the first that fails decides.
 pub fn decide(facts: &CallFacts<'_>) -> Decision {
+    first_denial(facts, |_| true)
+}
+
+/// Checks only the rules about the token, which come first and need no arguments: whoever may not call a method is told that,
+/// and not what its arguments should have been.
+pub fn decide_token(facts: &CallFacts<'_>) -> Decision {
+    first_denial(facts, Rule::is_about_token)
+}
+
+fn first_denial(facts: &CallFacts<'_>, checked: impl Fn(Rule) -> bool) -> Decision {
     Rule::ALL
         .iter()
-        .find(|rule| !holds(**rule, facts))
+        .find(|rule| checked(**rule) && !holds(**rule, facts))
         .map_or(Decision::Allow, |rule| Decision::Deny { rule: *rule, problem: problem(*rule, facts) })
 }
 

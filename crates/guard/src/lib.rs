@@ -7,5 +7,5 @@ pub mod decide;
 mod hash;
 pub mod ledger;
 
-pub use decide::{CallFacts, Decision, Door, MethodFacts, Role, Rule, decide, requires_grounding};
+pub use decide::{CallFacts, Decision, Door, MethodFacts, Role, Rule, decide, decide_token, requires_grounding};
 pub use ledger::{Grounding, Ledger, Limits, Session, SessionKey};
