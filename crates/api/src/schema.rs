@@ -179,6 +179,10 @@ pub(crate) struct RecordPage {
     is_partial: Option<bool>,
     /// Which bound.
     stopped_because: Option<String>,
+    /// Names in `fields` that none of these records has, when the definition does not say what records have.
+    absent_fields: Option<Vec<String>>,
+    /// What the first record has instead.
+    present_fields: Option<Vec<String>>,
 }
 
 /// An integration.
@@ -288,6 +292,8 @@ pub(crate) struct Token {
     methods: Option<Vec<String>>,
     /// Whether raw `/custom` calls are allowed.
     custom: bool,
+    /// Whether it makes environments and other operator tokens.
+    operator: bool,
     /// When it ends.
     #[schema(required, format = "date-time")]
     expires_at: Option<String>,
@@ -333,6 +339,9 @@ pub(crate) struct NewToken {
     /// When it ends; left out, never.
     #[schema(format = "date-time")]
     expires_at: Option<String>,
+    /// Make an operator token: an admin token that also makes environments. Takes an operator token; not narrowed, without end.
+    #[schema(default = false)]
+    operator: Option<bool>,
 }
 
 /// A token's text; the document adds the members of [`Token`].
@@ -340,6 +349,8 @@ pub(crate) struct NewToken {
 pub(crate) struct CreatedToken {
     /// Its text, shown this once.
     token: String,
+    /// Names in `tools` and `methods` that nothing here has at present: mistyped, or of an integration to come.
+    warnings: Option<Vec<FieldError>>,
 }
 
 /// A new environment.

@@ -7,6 +7,7 @@ mod guarding;
 mod idempotency;
 mod prepare;
 mod record;
+mod turns;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use crate::{Actor, Gateway};
 use idempotency::Claimed;
 use prepare::Prepared;
 use record::Record;
+
+pub(crate) use turns::Turns;
 
 /// Through which door a call came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -202,12 +205,21 @@ impl Gateway {
             }
             Claimed::New(claim) => claim,
         };
-        if let Err(problem) = self.guard(actor, prepared).and_then(|()| self.accepts_writes()) {
-            self.release(claim).await;
-            record.refused(&problem).await;
-            return Err(problem.into());
-        }
-        let (result, record) = match self.execute(prepared).await {
+        let admitted = match self.guard(actor, prepared).and_then(|()| self.accepts_writes()) {
+            Ok(()) => self.inner.turns.take(prepared).await,
+            Err(problem) => Err(problem),
+        };
+        let turn = match admitted {
+            Ok(turn) => turn,
+            Err(problem) => {
+                self.release(claim).await;
+                record.refused(&problem).await;
+                return Err(problem.into());
+            }
+        };
+        let executed = self.execute(prepared).await;
+        drop(turn);
+        let (result, record) = match executed {
             Ok(answer) => {
                 self.remember(actor, prepared, &answer);
                 let record = record.written(&answer);

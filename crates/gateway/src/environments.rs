@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use quartermaster_store::Store;
-use quartermaster_store_model::{EnvironmentRow, Narrowing, Role, StoreError};
-use quartermaster_types::{Clock, Code, EnvironmentId, IdSource, Problem, RequestId};
+use quartermaster_store_model::{AuditRow, EnvironmentRow, Narrowing, Outcome, Revocable, Role, StoreError};
+use quartermaster_types::{Clock, Code, EnvironmentId, IdSource, Problem, RequestId, TokenId};
 use quartermaster_vault::{ApiToken, RootKey};
 use secrecy::SecretString;
 
 use crate::accounts::EnvironmentKey;
+use crate::limits::PAGE_LIMIT_MAX;
 use crate::tokens::{NewToken, name_mistake, token_row};
-use crate::{Actor, Gateway, storage_problem, vault_problem};
+use crate::{Actor, Gateway, rights, storage_problem, vault_problem};
 
 impl Gateway {
     /// Makes an environment and its first admin token (operators only).
@@ -22,12 +23,7 @@ impl Gateway {
         request_id: RequestId,
         name: &str,
     ) -> Result<(EnvironmentId, SecretString), Problem> {
-        if !actor.operator || actor.role != Role::Admin {
-            return Err(Problem::gateway(
-                Code::PermissionDenied,
-                "Only the operator token, the one that `qm init` printed, makes environments.",
-            ));
-        }
+        rights::require_operator(actor, "makes environments")?;
         if let Some(detail) = name_mistake(name) {
             return Err(crate::mistaken("The environment cannot be made.", vec![("/name".to_owned(), detail)]));
         }
@@ -103,4 +99,76 @@ pub async fn initialise(store: &Store, root_key: &RootKey, clock: &Clock) -> Res
     store.insert_environment(&row).await.map_err(|error| text(&error))?;
     store.insert_token(&token, None).await.map_err(|error| text(&error))?;
     Ok(made.text)
+}
+
+/// Makes an operator token in the first environment of a store that no gateway works on: `qm token recover`. With
+/// `revoke_others` every other operator token is revoked; says how many.
+///
+/// A gateway that runs on the same store meanwhile takes a revoked token until it forgets it.
+pub async fn recover_operator(
+    store: &Store,
+    clock: &Clock,
+    revoke_others: bool,
+) -> Result<(TokenId, SecretString, u32), String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let environments = store.list_environments().await.map_err(|error| text(&error))?;
+    let Some(first) = environments.first() else { return Err("the store has no environment yet".to_owned()) };
+    let ids = IdSource::new(clock.clone(), crate::seed()?);
+    let made = ApiToken::generate().map_err(|error| text(&error))?;
+    let new = NewToken { name: "recovered operator".to_owned(), ..first_token() };
+    let row = token_row(ids.next(), first.id, new, true, &made, clock.now());
+    let record = |environment, action, target| local_record(&ids, clock, environment, action, (row.id, target));
+    let audit = record(first.id, "token.create", row.id);
+    store.insert_token(&row, Some(&audit)).await.map_err(|error| text(&error))?;
+    let mut revoked = 0;
+    for environment in environments.iter().filter(|_| revoke_others) {
+        let mut after = None;
+        loop {
+            let page = store.list_tokens(environment.id, after, PAGE_LIMIT_MAX as u32).await;
+            let page = page.map_err(|error| text(&error))?;
+            for token in page.iter().filter(|token| token.operator && token.revoked_at.is_none() && token.id != row.id)
+            {
+                let audit = record(environment.id, "token.revoke", token.id);
+                let revocable = Revocable::AllButLastOperator;
+                let done = store.revoke_token(environment.id, token.id, clock.now(), revocable, &audit).await;
+                done.map_err(|error| text(&error))?;
+                revoked += 1;
+            }
+            match page.last() {
+                Some(last) => after = Some(last.id),
+                None => break,
+            }
+        }
+    }
+    Ok((row.id, made.text, revoked))
+}
+
+/// The audit record of a change by somebody who has the data folder: in the name of the token that came of it.
+fn local_record(
+    ids: &IdSource,
+    clock: &Clock,
+    environment_id: EnvironmentId,
+    action: &str,
+    (token_id, target): (TokenId, TokenId),
+) -> AuditRow {
+    AuditRow {
+        id: ids.next(),
+        environment_id,
+        at: clock.now(),
+        request_id: ids.next(),
+        token_id,
+        session: None,
+        door: "local",
+        action: action.to_owned(),
+        account_id: None,
+        target: Some(target.to_string()),
+        arguments: None,
+        before: None,
+        after: None,
+        decision: None,
+        outcome: Outcome::Ok,
+        code: None,
+        upstream_calls: 0,
+        duration_ms: 0,
+    }
 }

@@ -9,7 +9,7 @@ mod write;
 
 use quartermaster_store::Claim;
 use quartermaster_store_model::IdempotencyRow;
-use quartermaster_types::{Code, EnvironmentId, Problem, TokenId};
+use quartermaster_types::{Code, EnvironmentId, Problem, Timestamp, TokenId};
 use quartermaster_vault::AnswerScope;
 
 pub(crate) use kept::Kept;
@@ -23,6 +23,8 @@ pub(crate) struct HeldKey {
     environment_id: EnvironmentId,
     token_id: TokenId,
     key: String,
+    /// When it was claimed: a claim that was taken over since is somebody else's.
+    claimed_at: Timestamp,
 }
 
 impl HeldKey {
@@ -67,10 +69,17 @@ impl Gateway {
             answer: None,
             created_at: self.inner.clock.now(),
         };
-        let held = HeldKey { environment_id: row.environment_id, token_id: row.token_id, key: row.key.clone() };
+        let held = HeldKey {
+            environment_id: row.environment_id,
+            token_id: row.token_id,
+            key: row.key.clone(),
+            claimed_at: row.created_at,
+        };
         let mut claim = self.inner.store.claim_idempotency(&row).await.map_err(storage_problem)?;
-        if repeatable && was_cut_off(&row, &claim) {
-            let released = self.inner.store.release_idempotency(row.environment_id, row.token_id, &row.key).await;
+        if repeatable && let Some(claimed_at) = cut_off(&row, &claim) {
+            // Of several repetitions at the same moment only one takes the old claim away; the others then find the new one.
+            let (environment, token) = (row.environment_id, row.token_id);
+            let released = self.inner.store.release_idempotency(environment, token, &row.key, claimed_at).await;
             released.map_err(storage_problem)?;
             claim = self.inner.store.claim_idempotency(&row).await.map_err(storage_problem)?;
         }
@@ -99,7 +108,8 @@ impl Gateway {
 
     /// Gives a key back: nothing was done.
     pub(crate) async fn release_key(&self, held: HeldKey) {
-        let released = self.inner.store.release_idempotency(held.environment_id, held.token_id, &held.key).await;
+        let HeldKey { environment_id, token_id, key, claimed_at } = held;
+        let released = self.inner.store.release_idempotency(environment_id, token_id, &key, claimed_at).await;
         if let Err(error) = released {
             tracing::warn!(%error, "an idempotency key could not be given back");
         }
@@ -131,12 +141,13 @@ pub(crate) fn key_mistake(key: &str) -> Option<String> {
     (!good).then(|| format!("1 to {IDEMPOTENCY_KEY_MAX_CHARACTERS} visible ASCII characters are expected"))
 }
 
-/// Whether the key is held by the same request, which a crash cut off.
-fn was_cut_off(row: &IdempotencyRow, claim: &Claim) -> bool {
-    let Claim::Existing(existing) = claim else { return false };
-    existing.answer.is_none()
+/// When the key was claimed by the same request, if a crash cut that off.
+fn cut_off(row: &IdempotencyRow, claim: &Claim) -> Option<Timestamp> {
+    let Claim::Existing(existing) = claim else { return None };
+    let is_cut_off = existing.answer.is_none()
         && existing.fingerprint == row.fingerprint
-        && row.created_at.ms_since(existing.created_at) > IDEMPOTENCY_IN_FLIGHT_MAX.as_millis() as i64
+        && row.created_at.ms_since(existing.created_at) > IDEMPOTENCY_IN_FLIGHT_MAX.as_millis() as i64;
+    is_cut_off.then_some(existing.created_at)
 }
 
 fn unreadable() -> Problem {

@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 pub use accounts::{AccountChange, AccountView, NewAccount};
 pub use audit::{AuditCursor, AuditFilter, AuditOutcome};
 pub use call::{Arguments, CallAnswer, CallProblem, CallRequest, Door, DryRun, Target};
-pub use environments::initialise;
+pub use environments::{initialise, recover_operator};
 pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
 pub use integrations::IntegrationView;
 pub use page::{Page, PageQuery};
@@ -88,6 +88,7 @@ pub(crate) struct Inner {
     accounts: Cache<AccountId, Arc<AccountEntry>>,
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
     rendered: tools::Rendered,
+    turns: call::Turns,
     /// Writes under way: they finish even when their caller goes away, and `shutdown` waits for them.
     writes: TaskTracker,
 }
@@ -110,6 +111,7 @@ impl Gateway {
             accounts: Cache::new(ACCOUNTS_CACHED_MAX),
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             rendered: tools::Rendered::new(),
+            turns: call::Turns::default(),
             writes: TaskTracker::new(),
             store: options.store,
             root_key: options.root_key,

@@ -32,8 +32,12 @@ pub const AUDIT_TARGET_MAX_BYTES: usize = 256;
 pub const CALL_DEADLINE: Duration = Duration::from_secs(60);
 /// The most that `Prefer: wait=N` can ask for.
 pub const PREFER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a change of a record waits for another change of the same record to end.
+pub const CHANGE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Changes of one record that wait for the one that is under way.
+pub const CHANGE_QUEUE_MAX: usize = 16;
 /// How long `shutdown` waits for writes that are under way.
-pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(70);
+pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(100);
 /// The longest `quartermaster-session`, in characters.
 pub const SESSION_MAX_CHARACTERS: usize = 128;
 /// The longest `Idempotency-Key`, in characters.

@@ -32,6 +32,17 @@ pub(crate) fn require_full_admin(actor: &Actor, to: &str) -> Result<(), Problem>
     Ok(())
 }
 
+/// Refuses unless the actor is an operator; `what`: "makes environments".
+pub(crate) fn require_operator(actor: &Actor, what: &str) -> Result<(), Problem> {
+    if actor.operator && actor.role == Role::Admin {
+        return Ok(());
+    }
+    Err(Problem::gateway(
+        Code::PermissionDenied,
+        format!("Only an operator token, such as the one that `qm init` printed, {what}."),
+    ))
+}
+
 pub(crate) fn is_narrowed(narrowing: &Narrowing) -> bool {
     narrowing.accounts.is_some() || narrowing.tools.is_some() || narrowing.methods.is_some()
 }

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use quartermaster_store_model::{Narrowing, Role, TokenRow};
-use quartermaster_types::{Code, EnvironmentId, Problem, RequestId, Timestamp, TokenId};
+use quartermaster_store_model::{Narrowing, Revocable, Revocation, Role, TokenRow};
+use quartermaster_types::{Code, EnvironmentId, FieldError, Problem, RequestId, Timestamp, TokenId};
 use quartermaster_vault::ApiToken;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::limits::{NAME_MAX_BYTES, NARROWING_MAX_ITEMS};
+use crate::limits::{NAME_MAX_BYTES, NAMES_IN_HINT_MAX, NARROWING_MAX_ITEMS};
 use crate::page::{self, Page, PageQuery};
 use crate::{Gateway, rights, storage_problem, vault_problem};
 
 /// Characters of a token's text that are kept in clear, to recognise it by.
 const PREFIX_CHARACTERS: usize = 10;
+
+/// Names in a narrowing to methods that stand for several of them.
+const METHOD_GROUPS: [&str; 3] = ["read", "write", "custom"];
 
 /// Who calls: a token that was found, not expired, not revoked.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct TokenView {
     pub prefix: String,
     /// Role.
     pub role: Role,
+    /// Whether it makes environments and other tokens that do.
+    pub operator: bool,
     /// Narrowing.
     #[serde(flatten)]
     pub narrowing: Narrowing,
@@ -118,11 +123,86 @@ impl Gateway {
     ) -> Result<(TokenView, SecretString), Problem> {
         rights::require_full_admin(actor, "make tokens")?;
         self.check_new_token(actor, &token).await?;
-        let (row, text) = self.new_token_row(actor.environment_id, token, false)?;
+        self.insert_new_token(actor, request_id, token, false).await
+    }
+
+    /// Makes another operator token: an admin token that makes environments. Only an operator token may.
+    ///
+    /// It is not narrowed and does not end, so that whoever revokes the old one knows that the new one stays.
+    pub async fn create_operator_token(
+        &self,
+        actor: &Arc<Actor>,
+        request_id: RequestId,
+        token: NewToken,
+    ) -> Result<(TokenView, SecretString), Problem> {
+        rights::require_operator(actor, "makes operator tokens")?;
+        let mut errors = Vec::new();
+        if token.role != Role::Admin {
+            errors.push(("/role".to_owned(), "an operator token has the role admin".to_owned()));
+        }
+        if token.expires_at.is_some() {
+            errors.push((
+                "/expires_at".to_owned(),
+                "an operator token does not end: make another one and revoke this one instead".to_owned(),
+            ));
+        }
+        let narrowing = &token.narrowing;
+        let narrowed = [
+            ("/accounts", narrowing.accounts.is_some()),
+            ("/tools", narrowing.tools.is_some()),
+            ("/methods", narrowing.methods.is_some()),
+        ];
+        for (pointer, _) in narrowed.into_iter().filter(|(_, given)| *given) {
+            errors.push((pointer.to_owned(), "an operator token cannot be narrowed".to_owned()));
+        }
+        crate::invalid("The operator token cannot be made.", errors)?;
+        self.check_new_token(actor, &token).await?;
+        self.insert_new_token(actor, request_id, token, true).await
+    }
+
+    async fn insert_new_token(
+        &self,
+        actor: &Actor,
+        request_id: RequestId,
+        token: NewToken,
+        operator: bool,
+    ) -> Result<(TokenView, SecretString), Problem> {
+        let (row, text) = self.new_token_row(actor.environment_id, token, operator)?;
         let view = view(&row);
         let audit = self.change(actor, request_id, "token.create").target(row.id).after(&view).row();
         self.inner.store.insert_token(&row, Some(&audit)).await.map_err(storage_problem)?;
         Ok((view, text))
+    }
+
+    /// Names in a narrowing that nothing in the environment has at present, each with its place and near ones.
+    ///
+    /// They are no mistakes: an integration that is added later, or the override of an account, may have them.
+    pub async fn unknown_names(&self, actor: &Arc<Actor>, narrowing: &Narrowing) -> Result<Vec<FieldError>, Problem> {
+        let mut tools = Vec::new();
+        let mut methods: Vec<String> = METHOD_GROUPS.iter().map(|name| (*name).to_owned()).collect();
+        for integration in self.inner.plans.names() {
+            let choice = self.plan_choice(actor.environment_id, integration, None).await?;
+            let Some(plan) = choice.and_then(|choice| self.inner.plans.get(&choice.key).ok()) else { continue };
+            for method in plan.plan.methods() {
+                tools.extend([method.tool_name.clone(), method.tool_alias.clone()]);
+                methods.push(method.name.clone());
+            }
+        }
+        let mut unknown = Vec::new();
+        for (pointer, kind, given, known) in
+            [("/tools", "tool", &narrowing.tools, &mut tools), ("/methods", "method", &narrowing.methods, &mut methods)]
+        {
+            known.sort_unstable();
+            known.dedup();
+            let given = given.iter().flatten().enumerate();
+            let foreign = given.filter(|(_, name)| !known.iter().any(|known| known.eq_ignore_ascii_case(name)));
+            unknown.extend(foreign.take(NAMES_IN_HINT_MAX).map(|(index, name)| {
+                let near = quartermaster_definition::validate::near_names(name, known).unwrap_or_default();
+                let detail = format!("no integration here has a {kind} `{name}` at present; {near}");
+                FieldError { pointer: format!("{pointer}/{index}"), detail }
+            }));
+        }
+        Ok(unknown)
     }
 
     async fn check_new_token(&self, actor: &Actor, token: &NewToken) -> Result<(), Problem> {
@@ -185,7 +265,8 @@ impl Gateway {
         page::of(&self.inner.cursors, &context, limit, rows, |row| row.id.0, |row| view(&row))
     }
 
-    /// Revokes a token; it stops working at once. None revokes itself: the last one could not be replaced.
+    /// Revokes a token; it stops working at once. None revokes itself: the last one could not be replaced. An operator token is
+    /// revoked only by another one, so that one is always left.
     pub async fn revoke_token(&self, actor: &Arc<Actor>, request_id: RequestId, id: TokenId) -> Result<(), Problem> {
         rights::require_full_admin(actor, "revoke tokens")?;
         if id == actor.token_id {
@@ -196,14 +277,28 @@ impl Gateway {
         }
         let now = self.inner.clock.now();
         let audit = self.change(actor, request_id, "token.revoke").target(id).row();
-        let found =
-            self.inner.store.revoke_token(actor.environment_id, id, now, &audit).await.map_err(storage_problem)?;
+        let revocable = if actor.operator { Revocable::AllButLastOperator } else { Revocable::Ordinary };
+        let revoked = self.inner.store.revoke_token(actor.environment_id, id, now, revocable, &audit).await;
+        let revoked = revoked.map_err(storage_problem)?;
         self.inner.actors.retain(|_, held| held.token_id != id);
-        if found {
-            return Ok(());
+        match revoked {
+            Revocation::Done => Ok(()),
+            Revocation::Missing => Err(Problem::caller(Code::NotFound, format!("There is no token {id}."))
+                .with_hint("List the tokens with GET /token.")),
+            Revocation::OfOperator => Err(Problem::gateway(
+                Code::PermissionDenied,
+                format!("The token {id} is an operator token, and only another operator token revokes it; nothing was changed."),
+            )
+            .with_hint("Ask whoever runs the gateway.")),
+            Revocation::OfLastOperator => Err(Problem::caller(
+                Code::Conflict,
+                format!("The token {id} is the last operator token; nothing was changed."),
+            )
+            .with_hint(
+                "Make another one first with POST /token and `operator: true`. Where no operator token is at hand any more, \
+                 `qm token recover` makes one on the data folder, with the server stopped.",
+            )),
         }
-        Err(Problem::caller(Code::NotFound, format!("There is no token {id}."))
-            .with_hint("List the tokens with GET /token."))
     }
 }
 
@@ -247,6 +342,7 @@ fn view(row: &TokenRow) -> TokenView {
         name: row.name.clone(),
         prefix: row.prefix.clone(),
         role: row.role,
+        operator: row.operator,
         narrowing: row.narrowing.clone(),
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,

@@ -117,7 +117,7 @@ pub struct TokenRow {
     pub prefix: String,
     /// Role.
     pub role: Role,
-    /// Whether it may make environments; only the first token can.
+    /// Whether it may make environments and other tokens that may.
     pub operator: bool,
     /// Narrowing.
     pub narrowing: Narrowing,
@@ -127,6 +127,40 @@ pub struct TokenRow {
     pub revoked_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// Which tokens may be revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Revocable {
+    /// Those that make no environments.
+    Ordinary,
+    /// All but the last one that makes environments.
+    AllButLastOperator,
+}
+
+/// What came of revoking a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Revocation {
+    /// It is revoked, now or since earlier.
+    Done,
+    /// The environment has no such token.
+    Missing,
+    /// It makes environments, and those were not to be touched; nothing was changed or recorded.
+    OfOperator,
+    /// It is the last one in the store that makes environments; nothing was changed or recorded.
+    OfLastOperator,
+}
+
+impl Revocation {
+    /// Decides over a token: whether it makes environments and still works, and how many others do.
+    pub const fn refusal(revocable: Revocable, operator: bool, works: bool, other_operators: i64) -> Option<Self> {
+        match revocable {
+            _ if !operator => None,
+            Revocable::Ordinary => Some(Self::OfOperator),
+            Revocable::AllButLastOperator if works && other_operators == 0 => Some(Self::OfLastOperator),
+            Revocable::AllButLastOperator => None,
+        }
+    }
 }
 
 /// One integrated account.
@@ -238,7 +272,7 @@ pub struct AuditRow {
     pub token_id: TokenId,
     /// The session, when the caller named one.
     pub session: Option<String>,
-    /// `tool`, `proxy`, `custom` or `api`.
+    /// `tool`, `proxy`, `custom`, `api`, or `local` for what was done on the data folder.
     pub door: &'static str,
     /// What: `users.suspend`, `account.create`, `token.revoke`.
     pub action: String,

@@ -78,20 +78,23 @@ impl PostgresStore {
         .map(|_| ())
     }
 
-    /// Gives a claimed key back; one with an answer stays.
+    /// Gives back a key that was claimed at `claimed_at`; one with an answer stays, and so does one that was claimed anew.
     pub async fn release_idempotency(
         &self,
         environment: EnvironmentId,
         token: TokenId,
         key: &str,
+        claimed_at: Timestamp,
     ) -> Result<(), StoreError> {
         const OPERATION: &str = "giving an idempotency key back";
         sqlx::query!(
             "DELETE FROM idempotency_keys
-             WHERE environment_id = $1 AND token_id = $2 AND key = $3 AND answer_status IS NULL",
+             WHERE environment_id = $1 AND token_id = $2 AND key = $3 AND created_at = $4
+               AND answer_status IS NULL",
             Key(environment.0) as _,
             Key(token.0) as _,
-            key
+            key,
+            claimed_at.unix_ms()
         )
         .execute(&self.pool)
         .await

@@ -3,7 +3,7 @@
 use quartermaster_store_model::column::{
     CorruptColumn, hash_from_bytes, narrowing_from_text, narrowing_to_text, role_from_text,
 };
-use quartermaster_store_model::{AuditRow, StoreError, TokenRow};
+use quartermaster_store_model::{AuditRow, Revocable, Revocation, StoreError, TokenRow};
 use quartermaster_types::{EnvironmentId, Timestamp, TokenId};
 
 use crate::PostgresStore;
@@ -128,17 +128,42 @@ impl PostgresStore {
             .collect()
     }
 
-    /// Revokes a token; the first time holds. False when the environment has no such token; nothing is recorded then.
+    /// Revokes a token; the first time holds. Only what was done is recorded.
     pub async fn revoke_token(
         &self,
         environment: EnvironmentId,
         id: TokenId,
         at: Timestamp,
+        revocable: Revocable,
         audit: &AuditRow,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Revocation, StoreError> {
         const OPERATION: &str = "revoking a token";
         let mut transaction = self.begin(OPERATION).await?;
-        let done = sqlx::query!(
+        // Held until the end: of two revocations at the same moment the second one sees what the first one did.
+        sqlx::query!(
+            r#"SELECT id AS "id: Key" FROM tokens WHERE operator AND revoked_at IS NULL
+               ORDER BY environment_id, id FOR UPDATE"#
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        let found = sqlx::query!(
+            r#"SELECT operator, revoked_at,
+                      (SELECT count(*) FROM tokens AS others
+                       WHERE others.operator AND others.revoked_at IS NULL AND others.id <> tokens.id) AS "others!"
+               FROM tokens WHERE environment_id = $1 AND id = $2"#,
+            Key(environment.0) as _,
+            Key(id.0) as _
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        let Some(found) = found else { return Ok(Revocation::Missing) };
+        let works = found.revoked_at.is_none();
+        if let Some(refusal) = Revocation::refusal(revocable, found.operator, works, found.others) {
+            return Ok(refusal);
+        }
+        sqlx::query!(
             "UPDATE tokens SET revoked_at = coalesce(revoked_at, $1) WHERE environment_id = $2 AND id = $3",
             at.unix_ms(),
             Key(environment.0) as _,
@@ -147,10 +172,7 @@ impl PostgresStore {
         .execute(&mut *transaction)
         .await
         .during(OPERATION)?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
-        transaction.commit().await.during(OPERATION).map(|()| true)
+        transaction.commit().await.during(OPERATION).map(|()| Revocation::Done)
     }
 }

@@ -71,21 +71,24 @@ impl SqliteStore {
         .map(|_| ())
     }
 
-    /// Gives a claimed key back; one with an answer stays.
+    /// Gives back a key that was claimed at `claimed_at`; one with an answer stays, and so does one that was claimed anew.
     pub async fn release_idempotency(
         &self,
         environment: EnvironmentId,
         token: TokenId,
         key: &str,
+        claimed_at: Timestamp,
     ) -> Result<(), StoreError> {
         const OPERATION: &str = "giving an idempotency key back";
         let mut writer = self.writer(OPERATION, Durability::Process).await?;
         sqlx::query!(
             "DELETE FROM idempotency_keys
-             WHERE environment_id = ? AND token_id = ? AND key = ? AND answer_status IS NULL",
+             WHERE environment_id = ? AND token_id = ? AND key = ? AND created_at = ?
+               AND answer_status IS NULL",
             bytes(&environment.0),
             bytes(&token.0),
-            key
+            key,
+            claimed_at.unix_ms()
         )
         .execute(&mut *writer)
         .await

@@ -3,7 +3,7 @@
 use quartermaster_store_model::column::{
     CorruptColumn, hash_from_bytes, id_from_bytes, narrowing_from_text, narrowing_to_text, role_from_text,
 };
-use quartermaster_store_model::{AuditRow, StoreError, TokenRow};
+use quartermaster_store_model::{AuditRow, Revocable, Revocation, StoreError, TokenRow};
 use quartermaster_types::{EnvironmentId, Timestamp, TokenId};
 
 use crate::SqliteStore;
@@ -131,18 +131,35 @@ impl SqliteStore {
             .collect()
     }
 
-    /// Revokes a token; the first time holds. False when the environment has no such token; nothing is recorded then.
+    /// Revokes a token; the first time holds. Only what was done is recorded.
     pub async fn revoke_token(
         &self,
         environment: EnvironmentId,
         id: TokenId,
         at: Timestamp,
+        revocable: Revocable,
         audit: &AuditRow,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Revocation, StoreError> {
         const OPERATION: &str = "revoking a token";
         let mut writer = self.writer(OPERATION, Durability::Power).await?;
         let mut transaction = begin(&mut writer, OPERATION).await?;
-        let done = sqlx::query!(
+        let found = sqlx::query!(
+            r#"SELECT operator AS "operator: bool", revoked_at,
+                      (SELECT count(*) FROM tokens AS others
+                       WHERE others.operator = 1 AND others.revoked_at IS NULL AND others.id <> tokens.id) AS "others!: i64"
+               FROM tokens WHERE environment_id = ? AND id = ?"#,
+            bytes(&environment.0),
+            bytes(&id.0)
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .during(OPERATION)?;
+        let Some(found) = found else { return Ok(Revocation::Missing) };
+        let works = found.revoked_at.is_none();
+        if let Some(refusal) = Revocation::refusal(revocable, found.operator, works, found.others) {
+            return Ok(refusal);
+        }
+        sqlx::query!(
             "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE environment_id = ? AND id = ?",
             at.unix_ms(),
             bytes(&environment.0),
@@ -151,10 +168,7 @@ impl SqliteStore {
         .execute(&mut *transaction)
         .await
         .during(OPERATION)?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
-        transaction.commit().await.during(OPERATION).map(|()| true)
+        transaction.commit().await.during(OPERATION).map(|()| Revocation::Done)
     }
 }

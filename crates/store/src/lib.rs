@@ -6,7 +6,7 @@ use std::path::Path;
 
 use quartermaster_store_model::{
     AccountRow, AuditQuery, AuditRecord, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, PolicyRow,
-    StoreError, TokenRow,
+    Revocable, Revocation, StoreError, TokenRow,
 };
 use quartermaster_types::{AccountId, EnvironmentId, Timestamp, TokenId};
 
@@ -90,15 +90,16 @@ impl Store {
     pub async fn find_token(&self, environment: EnvironmentId, id: TokenId) -> Result<Option<TokenRow>, StoreError> {
         either!(self, back_end => back_end.find_token(environment, id))
     }
-    /// Revokes a token; false when the environment has no such token.
+    /// Revokes a token; the first time holds. However many are revoked at the same moment, one that makes environments stays.
     pub async fn revoke_token(
         &self,
         environment: EnvironmentId,
         id: TokenId,
         at: Timestamp,
+        revocable: Revocable,
         audit: &AuditRow,
-    ) -> Result<bool, StoreError> {
-        either!(self, back_end => back_end.revoke_token(environment, id, at, audit))
+    ) -> Result<Revocation, StoreError> {
+        either!(self, back_end => back_end.revoke_token(environment, id, at, revocable, audit))
     }
 
     /// Adds an account with its audit record.
@@ -214,14 +215,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         either!(self, back_end => back_end.finish_idempotency(environment, token, key, status, body))
     }
-    /// Gives a claimed key back (the call never reached the upstream).
+    /// Gives back a key that was claimed at `claimed_at` (the call never reached the upstream); a claim that somebody else
+    /// made since stays.
     pub async fn release_idempotency(
         &self,
         environment: EnvironmentId,
         token: TokenId,
         key: &str,
+        claimed_at: Timestamp,
     ) -> Result<(), StoreError> {
-        either!(self, back_end => back_end.release_idempotency(environment, token, key))
+        either!(self, back_end => back_end.release_idempotency(environment, token, key, claimed_at))
     }
     /// Forgets keys that were claimed before `before`.
     pub async fn prune_idempotency(&self, before: Timestamp) -> Result<u64, StoreError> {

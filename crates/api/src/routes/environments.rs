@@ -24,7 +24,7 @@ struct Created<'a> {
 /// Make an environment
 ///
 /// An environment is the isolation boundary: accounts, tokens, overrides and the audit log belong to one, and nothing
-/// crosses it. `token` in the answer is its first admin token, shown this once. Only the token of `qm init` may do this.
+/// crosses it. `token` in the answer is its first admin token, shown this once. Only an operator token, such as the one of `qm init`, may do this.
 #[utoipa::path(post, path = "/environment", tag = "environments",
     request_body = schema::NewEnvironment,
     responses(

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 use quartermaster_gateway::{NewToken, TokenView};
 use quartermaster_store_model::{Narrowing, Role};
-use quartermaster_types::TokenId;
+use quartermaster_types::{FieldError, TokenId};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -34,6 +34,8 @@ struct WithText<'a> {
     #[serde(flatten)]
     view: &'a TokenView,
     token: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [FieldError],
 }
 
 /// Make an API token
@@ -54,20 +56,32 @@ pub(super) async fn create_token(
     body: JsonBody,
 ) -> Result<Response, Failure> {
     Query::of(&uri)?.finish()?;
-    let token = new_token(body.members()?)?;
+    let (token, operator) = new_token(body.members()?)?;
     let gateway = app.gateway().clone();
-    let work = async move { Ok(gateway.create_token(&caller.actor, caller.request_id, token).await?) };
-    let (view, text) = app.to_the_end(work).await?;
+    let work = async move {
+        let narrowing = token.narrowing.clone();
+        let (view, text) = if operator {
+            gateway.create_operator_token(&caller.actor, caller.request_id, token).await?
+        } else {
+            gateway.create_token(&caller.actor, caller.request_id, token).await?
+        };
+        // The token is made; not to know what to warn of is no reason to lose it.
+        let warnings = gateway.unknown_names(&caller.actor, &narrowing).await.unwrap_or_default();
+        Ok((view, text, warnings))
+    };
+    let (view, text, warnings) = app.to_the_end(work).await?;
     let location = format!("/token/{}", view.id);
-    json_secret(Some(&location), &WithText { view: &view, token: text.expose_secret() })
+    json_secret(Some(&location), &WithText { view: &view, token: text.expose_secret(), warnings: &warnings })
 }
 
 /// Revoke an API token
 ///
-/// It stops working at once.
+/// It stops working at once. A token does not revoke itself, an operator token is revoked only by another operator token, and
+/// the last one of them stays.
 #[utoipa::path(delete, path = "/token/{id}", tag = "tokens",
     params(("id" = String, Path, format = "uuid", description = "Id of the token.")),
-    responses((status = 204, description = "It is revoked."), (status = 404, description = "`not_found`")))]
+    responses((status = 204, description = "It is revoked."), (status = 404, description = "`not_found`"),
+        (status = 409, description = "`conflict`: the token itself, or the last operator token.")))]
 pub(super) async fn revoke_token(
     State(app): State<App>,
     caller: Caller,
@@ -81,7 +95,8 @@ pub(super) async fn revoke_token(
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn new_token(mut members: Members<'_>) -> Result<NewToken, Failure> {
+/// The token, and whether it is to be an operator token.
+fn new_token(mut members: Members<'_>) -> Result<(NewToken, bool), Failure> {
     let name = members.required_text("name");
     let role = members.required_text("role");
     let role = match role.as_str() {
@@ -102,6 +117,7 @@ fn new_token(mut members: Members<'_>) -> Result<NewToken, Failure> {
         custom: members.boolean("custom").unwrap_or(false),
     };
     let expires_at = members.time("expires_at");
+    let operator = members.boolean("operator").unwrap_or(false);
     members.finish()?;
-    Ok(NewToken { name, role, narrowing, expires_at })
+    Ok((NewToken { name, role, narrowing, expires_at }, operator))
 }

@@ -124,3 +124,44 @@ async fn pages_are_walked_with_cursors_that_cannot_be_altered() {
     app.operator.get("/token?limit=200").await.expect(200);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn names_that_nothing_has_are_warned_of_with_near_ones() {
+    let app = TestApp::builder().unconnected().start().await;
+    let body = json!({"name": "x", "role": "agent", "methods": ["read", "suspnd", "List"], "tools": ["bogus", "1_password_users_suspend"]});
+    let made = app.operator.request("POST", "/token").json(&body).shows_secret().send().await.expect(201);
+    let warnings = made["warnings"].as_array().unwrap();
+    let pointers: Vec<_> = warnings.iter().map(|warning| warning["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/tools/0", "/methods/1"], "{made:#}");
+    assert!(warnings[1]["detail"].as_str().unwrap().contains("did you mean `suspend`?"), "{made:#}");
+    assert!(warnings[0]["detail"].as_str().unwrap().contains("list_all_1_password_users"), "{made:#}");
+    let body = json!({"name": "x", "role": "agent", "methods": ["read", "suspend"]});
+    let made = app.operator.request("POST", "/token").json(&body).shows_secret().send().await.expect(201);
+    assert!(made.get("warnings").is_none());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_operator_token_is_handed_over() {
+    let app = TestApp::builder().unconnected().start().await;
+    let admin = app.client(json!({"role": "admin"})).await;
+    let body = json!({"name": "second", "role": "admin", "operator": true});
+    admin.post("/token", &body).await.problem(403, "permission_denied");
+    let made = app.operator.request("POST", "/token").json(&body).shows_secret().send().await.expect(201);
+    assert_eq!(made["operator"], true);
+    let text = made["token"].as_str().unwrap();
+    app.secrets.add("the operator token", text);
+    let second = app.operator.with_token(text);
+    let listed = second.get("/token").await.expect(200);
+    let first =
+        listed["result"].as_array().unwrap().iter().find(|token| token["operator"] == true).unwrap()["id"].clone();
+    let first = format!("/token/{}", first.as_str().unwrap());
+    admin.delete(&first).await.problem(403, "permission_denied");
+    second.delete(&first).await.expect(204);
+    app.operator.get("/token").await.problem(401, "unauthenticated");
+    let last = format!("/token/{}", made["id"].as_str().unwrap());
+    admin.delete(&last).await.problem(403, "permission_denied");
+    second.delete(&last).await.problem(409, "conflict");
+    second.request("POST", "/environment").json(&json!({"name": "x"})).shows_secret().send().await.expect(201);
+    app.finish().await;
+}

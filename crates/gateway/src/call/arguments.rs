@@ -21,6 +21,15 @@ pub(crate) fn validated(plan: &Plan, method: &Method, arguments: Arguments) -> R
     })
 }
 
+/// Refuses `fields` that the definition says no record has.
+pub(crate) fn known_fields(plan: &Plan, method: &Method, fields: &[String]) -> Result<(), Problem> {
+    let errors = quartermaster_definition::validate::unknown_fields(plan, method, fields);
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(quartermaster_definition::validate::invalid_arguments(plan, method, &Map::new(), errors))
+}
+
 /// Query, body and path as one object; a name that comes from two of them is refused.
 fn joined(method: &Method, arguments: Arguments) -> Result<Map<String, Value>, Problem> {
     let (query, body, id) = match arguments {

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use quartermaster_engine::{ListAnswer, StopReason};
+use quartermaster_engine::{AbsentFields, ListAnswer, StopReason};
+use serde_json::json;
 
 /// `{"result":[…],"next_cursor":…,"prev_cursor":null,"result_count":n}`, and `scanned`, `is_partial` and
-/// `stopped_because` when a local filter or a bound was in force.
+/// `stopped_because` when a local filter or a bound was in force; `absent_fields` and `present_fields` when none of the
+/// records has a member that `fields` names.
 pub(crate) fn list(answer: ListAnswer, next_cursor: Option<&str>) -> Vec<Bytes> {
     let mut body = Vec::with_capacity(answer.pieces.len() * 2 + 2);
     body.push(Bytes::from_static(b"{\"result\":["));
@@ -40,6 +42,9 @@ pub(crate) fn list(answer: ListAnswer, next_cursor: Option<&str>) -> Vec<Bytes> 
             None => tail.push_str("null"),
         }
     }
+    if let Some(AbsentFields { absent, present }) = &answer.absent_fields {
+        let _ = write!(tail, ",\"absent_fields\":{},\"present_fields\":{}", json!(absent), json!(present));
+    }
     tail.push('}');
     body.push(Bytes::from(tail));
     body
@@ -70,7 +75,7 @@ fn reason_name(reason: StopReason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     fn value(body: Vec<Bytes>) -> Value {
         serde_json::from_slice(&body.concat()).expect("the pieces are JSON")

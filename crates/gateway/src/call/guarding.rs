@@ -3,7 +3,7 @@
 use quartermaster_definition::{Method, MethodKind};
 use quartermaster_engine::Answer;
 use quartermaster_guard::{
-    CallFacts, Decision, Door, MethodFacts, Role, Session, SessionKey, decide, requires_grounding,
+    CallFacts, Decision, Door, MethodFacts, Role, Session, SessionKey, decide, decide_token, requires_grounding,
 };
 use quartermaster_store_model as model;
 use quartermaster_types::{AccountId, EnvironmentId, NextCall, Problem, TokenId};
@@ -12,20 +12,34 @@ use serde_json::{Map, Value};
 use super::prepare::Prepared;
 use crate::{Actor, Gateway};
 
+/// Whether the token may call the method at all: decided before its arguments are looked at.
+pub(crate) fn may_call(actor: &Actor, door: super::Door, account: AccountId, method: &Method) -> Result<(), Problem> {
+    let facts = CallFacts {
+        method: Some(method_facts(method)),
+        effect: method.effect,
+        ..actor_facts(actor, self::door(door), account)
+    };
+    verdict(decide_token(&facts))
+}
+
+fn method_facts(method: &Method) -> MethodFacts<'_> {
+    MethodFacts {
+        resource: &method.resource,
+        name: &method.name,
+        kind: method.kind,
+        tool_name: &method.tool_name,
+        tool_alias: &method.tool_alias,
+        takes_id: method.takes_id,
+    }
+}
+
 impl Gateway {
     /// Whether the call may be made. Refuses with the rule that it breaks and what to do.
     pub(crate) fn guard(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
         let method = prepared.method();
         let next_calls = || reads_of(prepared);
         let mut facts = CallFacts {
-            method: Some(MethodFacts {
-                resource: &method.resource,
-                name: &method.name,
-                kind: method.kind,
-                tool_name: &method.tool_name,
-                tool_alias: &method.tool_alias,
-                takes_id: method.takes_id,
-            }),
+            method: Some(method_facts(method)),
             effect: method.effect,
             next_calls: &next_calls,
             ..actor_facts(actor, door(prepared.door), prepared.entry.id)

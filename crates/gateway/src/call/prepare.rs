@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use quartermaster_definition::Method;
 use quartermaster_engine::ListOptions;
+use quartermaster_store_model::Narrowing;
 use quartermaster_types::{Code, Problem};
 use serde_json::{Map, Value};
 
 use super::arguments::{self, CursorContext};
+use super::guarding::may_call;
 use super::record::Record;
 use super::{CallRequest, Door, Target};
 use crate::accounts::AccountEntry;
 use crate::limits::{IDEMPOTENCY_KEY_MAX_CHARACTERS, SESSION_MAX_CHARACTERS};
 use crate::plans::{MethodPlace, PlanEntry};
-use crate::{Actor, Gateway};
+use crate::{Actor, Gateway, rights};
 
 /// A call whose account, method and arguments are known to be good.
 pub(crate) struct Prepared {
@@ -53,13 +55,17 @@ impl Gateway {
         check_texts(&request)?;
         let entry = self.account(actor, request.account).await?;
         record.account(&entry);
-        let place = find(&entry.plan, &request.target)?;
+        let place = find(&entry.plan, &request.target, &actor.narrowing)?;
         record.method(&entry.plan, place);
         let method = entry.plan.method(place);
+        may_call(actor, request.door, entry.id, method)?;
         let mut arguments = arguments::validated(&entry.plan.plan, method, request.arguments)?;
         record.arguments(&entry, method, &arguments)?;
         let (list, cursor) =
             arguments::list_options(&self.inner.cursors, actor.environment_id, entry.id, method, &mut arguments)?;
+        if let Some(fields) = &list.fields {
+            arguments::known_fields(&entry.plan.plan, method, fields)?;
+        }
         Ok(Prepared {
             door: request.door,
             session: request.session,
@@ -102,10 +108,12 @@ fn check_texts(request: &CallRequest) -> Result<(), Problem> {
     crate::invalid("A header of the call is not as it should be.", mistakes)
 }
 
-fn find(plan: &PlanEntry, target: &Target) -> Result<MethodPlace, Problem> {
+/// The method that is meant. What is named instead are only methods that the token may call.
+fn find(plan: &PlanEntry, target: &Target, narrowing: &Narrowing) -> Result<MethodPlace, Problem> {
+    let allowed = |method: &&Method| rights::allows_method(narrowing, method);
     match target {
         Target::Tool(name) => plan.find_tool(name).ok_or_else(|| {
-            let known = crate::some_names(plan.plan.methods().map(|method| method.tool_name.as_str()));
+            let known = crate::some_names(plan.plan.methods().filter(allowed).map(|method| method.tool_name.as_str()));
             Problem::caller(Code::NotFound, format!("{} has no tool {name:?}.", plan.plan.label))
                 .with_hint(format!("Its tools are {known}."))
         }),
@@ -117,7 +125,8 @@ fn find(plan: &PlanEntry, target: &Target) -> Result<MethodPlace, Problem> {
                         .with_hint(format!("Its resources are {known}."))
                 }
                 Some(found) => {
-                    let known = crate::some_names(found.methods.keys().map(String::as_str));
+                    let known =
+                        crate::some_names(found.methods.values().filter(allowed).map(|method| method.name.as_str()));
                     Problem::caller(
                         Code::Unsupported,
                         format!("{resource} of {} has no method {method:?}.", plan.plan.label),

@@ -279,3 +279,38 @@ async fn a_verb_that_gives_many_records_is_paged_and_grounds_their_ids() {
     assert_eq!(house.proxy(&other, account, "search", json!({"limit": 2000})).await.unwrap()["result_count"], 1199);
     house.tool(&other, account, SUSPEND, json!({"id": id})).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_field_that_no_record_has_is_named_before_anything_is_sent() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let sent = house.sent();
+    let arguments = json!({"limit": 1, "fields": ["id", "emial", "nope"]});
+    let problem = house.tool(&house.admin, account, LIST, arguments).await.unwrap_err();
+    assert_eq!(problem.code(), Code::InvalidArgument);
+    let errors = &problem.body().errors;
+    assert_eq!(errors.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(), ["/fields/1", "/fields/2"]);
+    assert!(errors[0].detail.contains("did you mean `email`?"), "{errors:?}");
+    assert!(errors[1].detail.contains("`display_name`"), "{errors:?}");
+    assert_eq!(house.sent(), sent);
+    let known = json!({"limit": 1, "fields": ["id", "create_time"]});
+    let answer = house.tool(&house.admin, account, LIST, known).await.unwrap();
+    assert!(answer.get("absent_fields").is_none(), "{answer}");
+}
+
+#[tokio::test]
+async fn without_a_schema_of_records_the_answer_tells_which_fields_are_in_none() {
+    let house = House::new().await;
+    let mut account = house.new_account();
+    let base_url = house.simulator.base_url();
+    account.override_patch = Some(json!({"base_url": base_url, "resources": {"users": {"record": null}}}));
+    let account = house.create(account).await.unwrap().id;
+    let list = async |fields| {
+        let arguments = json!({"email_ends_with": "@company.com", "limit": 2, "fields": fields});
+        house.tool(&house.admin, account, LIST, arguments).await.unwrap()
+    };
+    let answer = list(json!(["id", "nope", "a/b"])).await;
+    assert_eq!(answer["absent_fields"], json!(["nope", "a/b"]), "{answer}");
+    assert!(answer["present_fields"].as_array().unwrap().contains(&json!("display_name")), "{answer}");
+    assert!(list(json!(["id", "email"])).await.get("absent_fields").is_none());
+}

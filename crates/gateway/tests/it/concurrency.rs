@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use quartermaster_gateway::AuditFilter;
+use quartermaster_gateway::{AuditFilter, Door, Target};
 use quartermaster_store_model::Outcome;
 use serde_json::json;
 
-use crate::house::{House, LIST, SUSPEND, gateway, value};
+use crate::house::{House, LIST, REACTIVATE, SUSPEND, gateway, value};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_first_calls_ask_for_one_access_token() {
@@ -58,4 +58,27 @@ async fn a_read_whose_caller_goes_away_is_recorded_as_failed() {
     let records = house.audit(AuditFilter { action: Some("users.list".to_owned()), ..AuditFilter::default() }).await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].outcome, Outcome::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_changes_of_one_record_at_the_same_moment_one_changes_it() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let id = house.find(&agent, account, "a.miller@company.com").await;
+    house.tool(&agent, account, SUSPEND, json!({"id": id})).await.unwrap();
+    let before = house.sent().reactivate;
+    house.simulator.control().set_latency(Duration::from_millis(20));
+    let calls = [Door::Tool, Door::Proxy, Door::Tool].map(|door| {
+        let request = house.request(door, account, Target::Tool(REACTIVATE.to_owned()), json!({"id": id}));
+        let (gateway, agent) = (house.gateway.clone(), agent.clone());
+        tokio::spawn(async move { value(gateway.call(&agent, request).await).unwrap() })
+    });
+    let mut changed = 0;
+    for call in calls {
+        let answer = call.await.unwrap();
+        assert_eq!(answer["result"]["state"], "ACTIVE");
+        changed += u32::from(answer["changed"] == true);
+    }
+    assert_eq!((changed, house.sent().reactivate - before), (1, 1));
 }

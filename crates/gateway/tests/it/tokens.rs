@@ -94,12 +94,13 @@ async fn roles_do_what_they_are_for_and_no_more() {
 async fn the_last_administrator_cannot_be_revoked_by_itself() {
     let house = House::new().await;
     let id = || house.gateway.request_id();
-    let refused = house.gateway.revoke_token(&house.admin, id(), house.admin.token_id).await.unwrap_err();
+    let (admin, _) = house.token(Role::Admin, Narrowing::default()).await;
+    let refused = house.gateway.revoke_token(&admin, id(), admin.token_id).await.unwrap_err();
     assert_eq!((refused.code(), refused.body().origin), (Code::Conflict, Origin::Caller));
     assert!(refused.body().hint.as_deref().is_some_and(|hint| hint.contains("POST /token")));
-    house.gateway.list_tokens(&house.admin, &PageQuery::default()).await.unwrap();
+    house.gateway.list_tokens(&admin, &PageQuery::default()).await.unwrap();
     let (successor, _) = house.token(Role::Admin, Narrowing::default()).await;
-    house.gateway.revoke_token(&successor, id(), house.admin.token_id).await.unwrap();
+    house.gateway.revoke_token(&successor, id(), admin.token_id).await.unwrap();
 }
 
 #[tokio::test]
@@ -190,4 +191,69 @@ async fn names_and_narrowings_are_checked_at_their_limits_and_one_past() {
         let problem = make(name, tools).await.unwrap_err();
         assert_eq!(problem.body().errors[0].pointer, pointer);
     }
+}
+
+#[tokio::test]
+async fn rights_are_decided_before_arguments_and_a_refusal_tells_nothing_of_them() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let only_get = Narrowing { methods: Some(vec!["get".to_owned()]), ..Narrowing::default() };
+    let only_tool = Narrowing { tools: Some(vec![GET.to_owned()]), ..Narrowing::default() };
+    let mut actors = Vec::new();
+    for (role, narrowing) in [(Role::Agent, only_get), (Role::Agent, only_tool), (Role::Auditor, Narrowing::default())]
+    {
+        actors.push(house.token(role, narrowing).await.0);
+    }
+    for actor in &actors {
+        for arguments in [json!({"limit": "1"}), json!({"nope": 1}), json!({"email": 5, "fields": ["nope"]})] {
+            let request = house.tool_request(account, LIST, arguments.clone());
+            for problem in [
+                house.tool(actor, account, LIST, arguments.clone()).await.unwrap_err(),
+                house.proxy(actor, account, "list", arguments.clone()).await.unwrap_err(),
+                house.gateway.dry_run(actor, request).await.unwrap_err(),
+            ] {
+                assert_eq!(problem.code(), Code::PermissionDenied, "{arguments}: {problem}");
+                assert!(problem.body().errors.is_empty(), "{problem:?}");
+                let text = serde_json::to_string(&problem).unwrap();
+                assert!(!["limit", "email", "integer", "nope"].iter().any(|word| text.contains(word)), "{text}");
+            }
+        }
+    }
+    // What is proposed instead of a tool that is not there are those that the token may use.
+    let unknown = house.tool(&actors[0], account, "nope", json!({})).await.unwrap_err();
+    let hint = unknown.body().hint.clone().unwrap();
+    assert!(hint.contains(GET) && !hint.contains(LIST) && !hint.contains(SUSPEND), "{hint}");
+    let unknown = house.proxy(&actors[0], account, "nope", json!({})).await.unwrap_err();
+    let hint = unknown.body().hint.clone().unwrap();
+    assert!(hint.contains("get") && !hint.contains("list"), "{hint}");
+}
+
+#[tokio::test]
+async fn an_operator_token_can_be_rotated_and_one_always_stays() {
+    let house = House::new().await;
+    let id = || house.gateway.request_id();
+    let new = |role, narrowing, expires_at| NewToken { name: "operator".to_owned(), role, narrowing, expires_at };
+    let plain = || new(Role::Admin, Narrowing::default(), None);
+    let (admin, _) = house.token(Role::Admin, Narrowing::default()).await;
+    let refused = house.gateway.create_operator_token(&admin, id(), plain()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let refused = house.gateway.revoke_token(&admin, id(), house.admin.token_id).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+
+    let narrowed = Narrowing { methods: Some(vec!["get".to_owned()]), ..Narrowing::default() };
+    let ends = Some(house.clock.now().plus_ms(1_000));
+    let refused = house.gateway.create_operator_token(&house.admin, id(), new(Role::Agent, narrowed, ends)).await;
+    let pointers: Vec<_> = refused.unwrap_err().body().errors.iter().map(|error| error.pointer.clone()).collect();
+    assert_eq!(pointers, ["/role", "/expires_at", "/methods"]);
+
+    let (view, text) = house.gateway.create_operator_token(&house.admin, id(), plain()).await.unwrap();
+    assert!(view.operator);
+    let successor = house.gateway.authenticate(Some(text.expose_secret())).await.unwrap();
+    house.gateway.revoke_token(&successor, id(), house.admin.token_id).await.unwrap();
+    house.gateway.create_environment(&successor, id(), "another").await.unwrap();
+    // The cache of the revoked one is emptied, but whoever still holds it cannot take the last one away either.
+    let refused = house.gateway.revoke_token(&house.admin, id(), successor.token_id).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Conflict);
+    assert!(refused.body().hint.as_ref().unwrap().contains("qm token recover"), "{refused:?}");
+    house.gateway.create_environment(&successor, id(), "a third").await.unwrap();
 }

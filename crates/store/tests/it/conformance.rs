@@ -1,11 +1,11 @@
 //! What both back ends do alike.
 
 use quartermaster_store::model::{
-    AUDIT_APPEND_MAX_ROWS, AuditQuery, AuditRecord, AuditRow, IdempotencyRow, Narrowing, Outcome, PolicyRow, Role,
-    StoreError,
+    AUDIT_APPEND_MAX_ROWS, AuditQuery, AuditRecord, AuditRow, IdempotencyRow, Narrowing, Outcome, PolicyRow, Revocable,
+    Revocation, Role, StoreError, TokenRow,
 };
 use quartermaster_store::{Claim, Store};
-use quartermaster_types::EnvironmentId;
+use quartermaster_types::{EnvironmentId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -49,6 +49,7 @@ on_both_back_ends![
     a_token_hash_is_taken_once,
     tokens_are_listed_in_pages,
     a_token_is_revoked_once_and_the_first_time_holds,
+    the_last_operator_token_stays,
     accounts_come_back_byte_for_byte,
     accounts_are_filtered_and_paged,
     an_update_needs_the_version_that_was_read,
@@ -67,6 +68,7 @@ on_both_back_ends![
     an_idempotency_key_is_claimed_once,
     of_many_claims_at_once_one_is_new,
     an_answer_is_kept_and_a_claim_given_back,
+    of_many_who_take_a_claim_over_one_succeeds,
     old_idempotency_keys_are_forgotten,
     nothing_crosses_environments,
     rows_of_no_environment_are_refused,
@@ -138,12 +140,53 @@ async fn tokens_are_listed_in_pages(store: &Store) {
 async fn a_token_is_revoked_once_and_the_first_time_holds(store: &Store) {
     let (ours, _) = two_environments(store).await;
     store.insert_token(&token(ours, 1), None).await.unwrap();
-    assert!(store.revoke_token(ours, token_id(1), NOW, &audit(ours, 1)).await.unwrap());
-    assert!(store.revoke_token(ours, token_id(1), NOW.plus_ms(9), &audit(ours, 2)).await.unwrap());
-    assert!(!store.revoke_token(ours, token_id(2), NOW, &audit(ours, 3)).await.unwrap());
+    let revoke = async |number: u64, at: Timestamp, record: u64| {
+        let audit = audit(ours, record);
+        store.revoke_token(ours, token_id(number), at, Revocable::Ordinary, &audit).await.unwrap()
+    };
+    assert_eq!(revoke(1, NOW, 1).await, Revocation::Done);
+    assert_eq!(revoke(1, NOW.plus_ms(9), 2).await, Revocation::Done);
+    assert_eq!(revoke(2, NOW, 3).await, Revocation::Missing);
     let row = store.find_token_by_hash(&token(ours, 1).hash).await.unwrap().unwrap();
     assert_eq!(row.revoked_at, Some(NOW));
     assert_eq!(audit_ids(store, ours).await, [2, 1]);
+}
+
+async fn the_last_operator_token_stays(store: &Store) {
+    let (ours, theirs) = two_environments(store).await;
+    for (environment, number) in [(ours, 1), (ours, 2), (theirs, 3)] {
+        let row = TokenRow { operator: true, ..token(environment, number) };
+        store.insert_token(&row, None).await.unwrap();
+    }
+    store.insert_token(&token(ours, 4), None).await.unwrap();
+    let revoke = async |environment, number: u64, revocable| {
+        let audit = audit(environment, number);
+        store.revoke_token(environment, token_id(number), NOW, revocable, &audit).await.unwrap()
+    };
+    assert_eq!(revoke(ours, 1, Revocable::Ordinary).await, Revocation::OfOperator);
+    assert_eq!(revoke(ours, 4, Revocable::AllButLastOperator).await, Revocation::Done);
+    // All at the same moment: one is left, whichever it is.
+    let attempts = [(ours, 1), (ours, 2), (theirs, 3)].map(|(environment, number)| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let audit = audit(environment, number);
+            let revocable = Revocable::AllButLastOperator;
+            store.revoke_token(environment, token_id(number), NOW, revocable, &audit).await.unwrap()
+        })
+    });
+    let mut outcomes = Vec::new();
+    for attempt in attempts {
+        outcomes.push(attempt.await.unwrap());
+    }
+    let refused = outcomes.iter().filter(|outcome| **outcome == Revocation::OfLastOperator).count();
+    let done = outcomes.iter().filter(|outcome| **outcome == Revocation::Done).count();
+    assert_eq!((refused, done), (1, 2), "{outcomes:?}");
+    // One that is revoked already can be revoked again: nothing changes.
+    let at = outcomes.iter().position(|outcome| *outcome == Revocation::Done).unwrap();
+    let (environment, number) = [(ours, 1), (ours, 2), (theirs, 3)][at];
+    let audit = audit(environment, 9);
+    let again = store.revoke_token(environment, token_id(number), NOW, Revocable::AllButLastOperator, &audit).await;
+    assert_eq!(again.unwrap(), Revocation::Done);
 }
 
 async fn accounts_come_back_byte_for_byte(store: &Store) {
@@ -385,7 +428,7 @@ async fn a_change_and_its_record_stand_or_fall_together(store: &Store) {
     refused(store.update_account(&changed, 1, &taken).await);
     refused(store.delete_account(ours, id(1), &taken).await.map(|_| ()));
     refused(store.insert_token(&token(ours, 2), Some(&taken)).await);
-    refused(store.revoke_token(ours, token_id(1), NOW, &taken).await.map(|_| ()));
+    refused(store.revoke_token(ours, token_id(1), NOW, Revocable::Ordinary, &taken).await.map(|_| ()));
     refused(store.put_environment_override(&environment_override(ours), &taken).await);
     assert_eq!(store.list_accounts(ours, None, None, None, 10).await.unwrap(), [account(ours, 1)]);
     assert_eq!(store.list_tokens(ours, None, 10).await.unwrap(), [token(ours, 1)]);
@@ -425,22 +468,46 @@ async fn an_answer_is_kept_and_a_claim_given_back(store: &Store) {
     let row = idempotency(ours, "key");
     let claim = async || store.claim_idempotency(&row).await.unwrap();
     assert_eq!(claim().await, Claim::New);
-    store.release_idempotency(ours, id(1), "key").await.unwrap();
+    store.release_idempotency(ours, id(1), "key", NOW).await.unwrap();
     assert_eq!(claim().await, Claim::New);
     store.finish_idempotency(ours, id(1), "key", 201, &[0, 255]).await.unwrap();
     let kept = IdempotencyRow { answer: Some((201, vec![0, 255])), ..row.clone() };
     assert_eq!(claim().await, Claim::Existing(kept.clone()));
     // An answer stays: it is neither replaced nor given back.
     store.finish_idempotency(ours, id(1), "key", 500, b"other").await.unwrap();
-    store.release_idempotency(ours, id(1), "key").await.unwrap();
+    store.release_idempotency(ours, id(1), "key", NOW).await.unwrap();
     assert_eq!(claim().await, Claim::Existing(kept));
     // A key that nobody claimed is none of anybody's business.
     store.finish_idempotency(ours, id(1), "none", 200, b"").await.unwrap();
-    store.release_idempotency(ours, id(1), "none").await.unwrap();
+    store.release_idempotency(ours, id(1), "none", NOW).await.unwrap();
     assert_eq!(store.claim_idempotency(&idempotency(ours, "none")).await.unwrap(), Claim::New);
     store.finish_idempotency(ours, id(1), "none", 204, b"").await.unwrap();
     let empty = IdempotencyRow { answer: Some((204, Vec::new())), ..idempotency(ours, "none") };
     assert_eq!(store.claim_idempotency(&idempotency(ours, "none")).await.unwrap(), Claim::Existing(empty));
+}
+
+async fn of_many_who_take_a_claim_over_one_succeeds(store: &Store) {
+    let (ours, _) = two_environments(store).await;
+    assert_eq!(store.claim_idempotency(&idempotency(ours, "key")).await.unwrap(), Claim::New);
+    let later = |age| IdempotencyRow { created_at: NOW.plus_ms(age), ..idempotency(ours, "key") };
+    let attempts = (1..=10).map(|age| {
+        let (store, row) = (store.clone(), later(age));
+        tokio::spawn(async move {
+            store.release_idempotency(ours, id(1), "key", NOW).await.unwrap();
+            store.claim_idempotency(&row).await.unwrap()
+        })
+    });
+    let mut new = 0;
+    for attempt in attempts.collect::<Vec<_>>() {
+        new += u32::from(attempt.await.unwrap() == Claim::New);
+    }
+    assert_eq!(new, 1);
+    // Whoever held the key before gives back nothing that is somebody else's now.
+    let Claim::Existing(held) = store.claim_idempotency(&later(11)).await.unwrap() else { panic!("the key is held") };
+    store.release_idempotency(ours, id(1), "key", NOW).await.unwrap();
+    assert_eq!(store.claim_idempotency(&later(11)).await.unwrap(), Claim::Existing(held.clone()));
+    store.release_idempotency(ours, id(1), "key", held.created_at).await.unwrap();
+    assert_eq!(store.claim_idempotency(&later(11)).await.unwrap(), Claim::New);
 }
 
 async fn old_idempotency_keys_are_forgotten(store: &Store) {
@@ -475,7 +542,8 @@ async fn nothing_crosses_environments(store: &Store) {
     assert!(matches!(store.update_account(&taken_over, 1, &audit(ours, 3)).await, Err(StoreError::Stale)));
     assert!(!store.delete_account(ours, id(1), &audit(ours, 3)).await.unwrap());
     assert_eq!(store.list_tokens(ours, None, 10).await.unwrap(), []);
-    assert!(!store.revoke_token(ours, token_id(1), NOW, &audit(ours, 3)).await.unwrap());
+    let revoked = store.revoke_token(ours, token_id(1), NOW, Revocable::AllButLastOperator, &audit(ours, 3)).await;
+    assert_eq!(revoked.unwrap(), Revocation::Missing);
     assert_eq!(store.find_environment_override(ours, "1password").await.unwrap(), None);
     let narrowed = [
         AuditQuery { account_id: Some(id(4)), limit: 10, ..AuditQuery::default() },
@@ -487,7 +555,7 @@ async fn nothing_crosses_environments(store: &Store) {
         assert_eq!(store.list_audit(ours, &query).await.unwrap(), []);
     }
     store.finish_idempotency(ours, id(1), "key", 200, b"").await.unwrap();
-    store.release_idempotency(ours, id(1), "key").await.unwrap();
+    store.release_idempotency(ours, id(1), "key", NOW).await.unwrap();
     assert_eq!(store.claim_idempotency(&idempotency(ours, "key")).await.unwrap(), Claim::New);
 
     assert_eq!(store.find_account(theirs, id(1)).await.unwrap(), Some(account(theirs, 1)));

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use quartermaster_store::Store;
-use quartermaster_store::model::{RUN_ENTRIES_MAX, RunEntryRow, RunLease, RunQuery, RunRow, RunState, StoreError};
+use quartermaster_store::model::{
+    RUN_ENTRIES_MAX, Revocable, RunEntryRow, RunLease, RunQuery, RunRow, RunState, StoreError,
+};
 use quartermaster_types::{EnvironmentId, RunId, Timestamp};
 
 use crate::support::{NOW, audit, id, token, token_id, two_environments};
@@ -132,7 +134,7 @@ async fn a_token_is_found_by_its_id(store: &Store) {
     store.insert_token(&token(ours, 1), None).await.unwrap();
     assert_eq!(store.find_token(ours, token_id(1)).await.unwrap(), Some(token(ours, 1)));
     assert_eq!(store.find_token(theirs, token_id(1)).await.unwrap(), None);
-    store.revoke_token(ours, token_id(1), NOW, &audit(ours, 1)).await.unwrap();
+    store.revoke_token(ours, token_id(1), NOW, Revocable::Ordinary, &audit(ours, 1)).await.unwrap();
     assert_eq!(store.find_token(ours, token_id(1)).await.unwrap().unwrap().revoked_at, Some(NOW));
 }
 
