@@ -7,9 +7,10 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue};
+use http::header::HOST;
+use http::{HeaderName, HeaderValue, Version};
 use quartermaster_gateway::Gateway;
 use quartermaster_types::{Clock, Code, Problem, RequestId};
 use tokio_util::task::TaskTracker;
@@ -85,7 +86,10 @@ impl Api {
         // The query is left out of the log: it may hold what nobody should keep.
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (request.method().clone(), request.uri().path().to_owned(), Instant::now()));
-        let response = answer(self.router.clone(), request_id, request).await;
+        let response = match host_mistake(&request) {
+            Some(failure) => failure.into_response(),
+            None => answer(self.router.clone(), request_id, request).await,
+        };
         let mut response = failure::render(&self.app, request_id, response);
         let mut buffer = [0; 36];
         let text: &str = request_id.0.hyphenated().encode_lower(&mut buffer);
@@ -111,6 +115,19 @@ impl Api {
     }
 }
 
+/// What is wrong with the `host` header, if anything: RFC 9112 (3.2) wants exactly one from HTTP/1.1 on. Intermediaries that
+/// pick another one than we do would apply their rules to another host.
+fn host_mistake(request: &Request) -> Option<Failure> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let detail = match hosts {
+        1 => return None,
+        0 if request.version() < Version::HTTP_11 => return None,
+        0 => "The request has no `host` header.",
+        _ => "The request has more than one `host` header.",
+    };
+    Some(Failure::invalid(format!("{detail} Send exactly one."), Vec::new()))
+}
+
 /// What the routes answer; a panic among them is a fault like any other.
 async fn answer(router: Router, request_id: RequestId, request: Request) -> Response {
     match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
@@ -121,7 +138,6 @@ async fn answer(router: Router, request_id: RequestId, request: Request) -> Resp
 }
 
 fn panicked(request_id: RequestId, panic: &(dyn std::any::Any + Send)) -> Response<Body> {
-    use axum::response::IntoResponse;
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(%request_id, panic = text.unwrap_or("?"), "a request panicked");
     Failure::from(Problem::gateway(Code::Internal, "The gateway failed on this request.")).into_response()

@@ -7,6 +7,7 @@ mod json;
 mod members;
 mod path;
 mod query;
+mod strict;
 
 pub(crate) use caller::Caller;
 pub(crate) use headers::{CallHeaders, idempotency_key, if_match, matches_etag, version_tag};

@@ -6,12 +6,12 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use quartermaster_types::{Code, FieldError, Problem};
 use serde_json::{Map, Value};
 
-use super::Members;
+use super::{Members, strict};
 use crate::app::App;
 use crate::failure::Failure;
 
@@ -49,6 +49,14 @@ impl FromRequest<App> for MaybeJsonBody {
     async fn from_request(request: Request, _app: &App) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
         let bytes = read_body(&parts.headers, body).await?;
+        if !bytes.is_empty()
+            && let Some(charset) = foreign_charset(&parts.headers)
+        {
+            let detail = format!("The body is declared as {}; JSON is read as UTF-8 only.", super::shown(&charset));
+            return Err(Problem::caller(Code::UnsupportedMediaType, detail)
+                .with_hint("Send the body in UTF-8, with `content-type: application/json`.")
+                .into());
+        }
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(Problem::caller(Code::UnsupportedMediaType, "The body is not declared as JSON.")
                 .with_hint("Send `content-type: application/json`.")
@@ -66,7 +74,12 @@ impl JsonBody {
 
     /// The object that the body is.
     pub(crate) fn object(&self) -> Result<Map<String, Value>, Failure> {
-        serde_json::from_str(text(&self.0)?).map_err(|error| broken(&error))
+        let (object, repeated) = strict::object(text(&self.0)?).map_err(|error| broken(&error))?;
+        if repeated.is_empty() {
+            return Ok(object);
+        }
+        let wrong = |pointer| FieldError { pointer, detail: strict::REPEATED.to_owned() };
+        Err(Failure::invalid("The body has members more than once.", repeated.into_iter().map(wrong).collect()))
     }
 }
 
@@ -82,8 +95,15 @@ impl MaybeJsonBody {
     }
 }
 
-/// Reads a body of at most [`BODY_MAX_BYTES`] within [`BODY_READ_TIMEOUT`].
+/// Reads a body of at most [`BODY_MAX_BYTES`] within [`BODY_READ_TIMEOUT`]. One that is compressed is refused.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let encodings = headers.get_all(CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?").trim());
+    if let Some(encoding) = encodings.into_iter().find(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        let detail = format!("The body is declared as encoded ({}); no encoding is taken.", super::shown(encoding));
+        return Err(Problem::caller(Code::UnsupportedMediaType, detail)
+            .with_hint("Send the body as it is, not compressed and without `content-encoding`.")
+            .into());
+    }
     match tokio::time::timeout(BODY_READ_TIMEOUT, collect(headers, body)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::invalid(
@@ -149,6 +169,15 @@ impl Gathered {
             Self::Many(buffer) => buffer.freeze(),
         }
     }
+}
+
+/// The character encoding that the body is declared to have, when that is another one than UTF-8 or its subset ASCII.
+fn foreign_charset(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let parameters = value.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset")).map(|(_, value)| value);
+    let charset = charset.map(|value| value.trim().trim_matches('"').to_ascii_lowercase());
+    charset.into_iter().find(|charset| !matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii"))
 }
 
 /// `application/json`, or any type that ends in `+json`.

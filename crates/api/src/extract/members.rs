@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::json::{JSON_DEPTH_MAX, too_deep};
-use super::{pointer, unknown};
+use super::{pointer, strict, unknown};
 use crate::failure::Failure;
 
 /// Unread members of an object. Take those that are known, then [`Members::finish`]. JSON `null` counts as absent, except
@@ -31,7 +31,7 @@ impl<'a> Members<'a> {
         let mut members = Self::default();
         for (name, value) in pairs {
             if members.members.iter().any(|(given, _)| *given == name) {
-                members.wrong(&name, "Is given more than once.");
+                members.wrong(&name, strict::REPEATED);
             } else {
                 members.members.push((name.into_owned(), value));
             }
@@ -81,7 +81,20 @@ impl<'a> Members<'a> {
 
     /// An object.
     pub(crate) fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
-        self.typed(name, "an object")
+        let value = self.take(name).filter(|value| value.get() != "null")?;
+        match strict::object(value.get()) {
+            Ok((object, repeated)) => {
+                for inner in repeated {
+                    let pointer = format!("{}{inner}", pointer(name));
+                    self.errors.push(FieldError { pointer, detail: strict::REPEATED.to_owned() });
+                }
+                Some(object)
+            }
+            Err(error) => {
+                self.unreadable(name, &error, "an object");
+                None
+            }
+        }
     }
 
     /// An object, or `null` as itself.
@@ -102,7 +115,10 @@ impl<'a> Members<'a> {
         };
         let mut secrets = BTreeMap::new();
         for (key, value) in pairs {
-            if let Ok(text) = serde_json::from_str::<String>(value.get()) {
+            if secrets.contains_key(&*key) {
+                let pointer = format!("/{name}{}", pointer(&key));
+                self.errors.push(FieldError { pointer, detail: strict::REPEATED.to_owned() });
+            } else if let Ok(text) = serde_json::from_str::<String>(value.get()) {
                 secrets.insert(key.into_owned(), SecretString::from(text));
             } else {
                 let pointer = format!("/{name}{}", pointer(&key));
@@ -148,15 +164,30 @@ impl<'a> Members<'a> {
         let value = self.take(name).filter(|value| value.get() != "null")?;
         match serde_json::from_str(value.get()) {
             Ok(value) => Some(value),
-            Err(error) if too_deep(&error) => {
-                self.wrong(name, &format!("The body is nested deeper than {JSON_DEPTH_MAX} levels."));
-                None
-            }
-            Err(_) => {
-                self.wrong(name, &format!("Must be {expected}."));
+            Err(error) => {
+                self.unreadable(name, &error, expected);
                 None
             }
         }
+    }
+
+    /// Says why a member could not be read. The parser's own texts are used only where they cannot hold a value.
+    fn unreadable(&mut self, name: &str, error: &serde_json::Error, expected: &str) {
+        if too_deep(error) {
+            return self.wrong(name, &format!("The body is nested deeper than {JSON_DEPTH_MAX} levels."));
+        }
+        if !error.is_syntax() {
+            return self.wrong(name, &format!("Must be {expected}."));
+        }
+        // Values are skipped at first, and only then read: what is no character comes to light here.
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or_default();
+        let hint = if what.contains("surrogate") || what.contains("hex escape") {
+            "; `\\ud800` to `\\udfff` stand only in pairs, such as `\\ud83d\\ude00`"
+        } else {
+            ""
+        };
+        self.wrong(name, &format!("Is not JSON: {what}{hint}."));
     }
 }
 

@@ -176,3 +176,77 @@ async fn limits_of_a_list_are_checked_before_anything_is_sent() {
     assert_eq!(app.simulator.control().counts().total(), before, "nothing was sent");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn repeated_members_are_refused_at_every_depth() {
+    let app = TestApp::start().await;
+    let before = app.simulator.control().counts().total();
+    let tool = app.account_path("/tools/list_all_1_password_users/call");
+    let proxy = app.proxy_path(&format!("users/{}/suspend", app.person("a.miller@company.com")));
+    for (method, path, body, pointer) in [
+        ("POST", tool.as_str(), r#"{"arguments":{"limit":1,"limit":2}}"#, "/arguments/limit"),
+        ("POST", &tool, r#"{"arguments":{"fields":[{"a":{"b":1,"b":1}}]}}"#, "/arguments/fields/0/a/b"),
+        ("POST", &tool, r#"{"arguments":{},"arguments":{}}"#, "/arguments"),
+        ("POST", &proxy, r#"{"x":{"y":1,"y":2}}"#, "/x/y"),
+        ("PUT", "/integration/1password/override", r#"{"label":"a","label":"b"}"#, "/label"),
+        ("PATCH", &app.account_path(""), r#"{"override":{"label":"a","label":"b"}}"#, "/override/label"),
+        ("PATCH", &app.account_path(""), r#"{"connection":{"region":"com","region":"eu"}}"#, "/connection/region"),
+        (
+            "PATCH",
+            &app.account_path(""),
+            r#"{"credentials":{"client_id":"a","client_id":"b"}}"#,
+            "/credentials/client_id",
+        ),
+    ] {
+        let request = app.operator.request(method, path).header("content-type", "application/json");
+        let problem = request.bytes(body).send().await.problem(400, "invalid_argument");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem:#}");
+        assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("more than once"), "{problem:#}");
+    }
+    assert_eq!(app.simulator.control().counts().total(), before, "nothing was sent");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn half_a_surrogate_pair_is_named_as_such() {
+    let app = TestApp::start().await;
+    let path = app.account_path("/tools/list_all_1_password_users/call");
+    let send = |body: &'static str| {
+        app.operator.request("POST", &path).header("content-type", "application/json").bytes(body).send()
+    };
+    let problem = send(r#"{"arguments":{"email":"\ud800"}}"#).await.problem(400, "invalid_argument");
+    assert_eq!(problem["errors"][0]["pointer"], "/arguments");
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("Is not JSON: ") && detail.contains("pairs"), "{detail}");
+    send(r#"{"arguments":{"email":"\ud83d\ude00@company.com"}}"#).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn encodings_that_are_not_read_are_refused_with_what_to_do() {
+    let app = TestApp::start().await;
+    let body = br#"{"name":"x","role":"agent"}"#.to_vec();
+    let send = |media_type: &'static str, encoding: Option<&'static str>| {
+        let request = app.operator.request("POST", "/token").header("content-type", media_type);
+        let request =
+            encoding.into_iter().fold(request, |request, encoding| request.header("content-encoding", encoding));
+        request.bytes(body.clone()).shows_secret().send()
+    };
+    for encoding in ["gzip", "br", "identity, gzip"] {
+        let problem = send("application/json", Some(encoding)).await.problem(415, "unsupported_media_type");
+        assert!(problem["hint"].as_str().unwrap().contains("without `content-encoding`"), "{problem:#}");
+    }
+    send("application/json", Some("identity")).await.expect(201);
+    for charset in ["utf-16", "ISO-8859-1"] {
+        let media_type: &'static str = if charset == "utf-16" {
+            "application/json; charset=utf-16"
+        } else {
+            "application/json;charset=\"ISO-8859-1\""
+        };
+        let problem = send(media_type, None).await.problem(415, "unsupported_media_type");
+        assert!(problem["detail"].as_str().unwrap().to_lowercase().contains(&charset.to_lowercase()), "{problem:#}");
+        assert!(problem["hint"].as_str().unwrap().contains("UTF-8"), "{problem:#}");
+    }
+    send("application/json; charset=\"UTF-8\"", None).await.expect(201);
+    app.finish().await;
+}

@@ -157,3 +157,21 @@ async fn health_needs_no_token_and_metrics_do() {
     assert!(metrics.header("content-type").contains("version="));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_request_has_exactly_one_host() {
+    let app = TestApp::builder().unconnected().start().await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\n", "200"),
+        ("GET /healthz HTTP/1.1\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "400"),
+        ("GET /healthz HTTP/1.0\r\n", "200"),
+    ] {
+        let answer = exchange(&app, format!("{head}connection: close\r\n\r\n").as_bytes()).await;
+        let first = answer.lines().next().unwrap_or_default();
+        assert!(first.contains(status), "{head}: {answer}");
+        assert!(status == "200" || answer.contains("`host`") && answer.contains("invalid_argument"), "{answer}");
+    }
+    app.finish().await;
+}
