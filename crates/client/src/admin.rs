@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue, Method};
-use quartermaster_types::{AccountId, EnvironmentId, TokenId};
+use quartermaster_types::{AccountId, EnvironmentId, FieldError, TokenId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
@@ -49,6 +49,8 @@ pub struct NewToken {
     pub custom: bool,
     /// When it ends, RFC 3339.
     pub expires_at: Option<String>,
+    /// Whether it is to make environments and other operator tokens (operators only).
+    pub operator: bool,
 }
 
 /// Which audit records.
@@ -140,6 +142,7 @@ impl Client {
             ("methods", token.methods.as_ref().map(|methods| json!(methods))),
             ("custom", token.custom.then(|| json!(true))),
             ("expires_at", token.expires_at.as_ref().map(|at| json!(at))),
+            ("operator", token.operator.then(|| json!(true))),
         ] {
             if let Some(value) = value {
                 body.insert(name.to_owned(), value);
@@ -149,12 +152,14 @@ impl Client {
         struct Created {
             #[serde(deserialize_with = "secret")]
             token: SecretString,
+            #[serde(default)]
+            warnings: Vec<FieldError>,
             #[serde(flatten)]
             view: Token,
         }
         let body = Value::Object(body);
         let created: Created = self.send(Method::POST, "/token", Some(&body), HeaderMap::new()).await?.value;
-        Ok(CreatedToken { token: created.token, view: created.view })
+        Ok(CreatedToken { token: created.token, warnings: created.warnings, view: created.view })
     }
 
     /// Every token of the environment, up to `limit`.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use quartermaster_egress::{AllowedUpstreams, EgressError, Limits, Request};
+use quartermaster_egress::{AllowedUpstreams, EgressError, Limits, Request, UpstreamAuthorities};
 use quartermaster_types::Problem;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -69,6 +69,18 @@ impl Client {
     /// [`ClientError::BadRequest`] when the address is not an absolute http or https URL without credentials and query, or
     /// when the token cannot stand in a header.
     pub fn new(base_url: &str, token: Option<SecretString>) -> Result<Self, ClientError> {
+        Self::trusting(base_url, token, UpstreamAuthorities::default())
+    }
+
+    /// The same, for a gateway whose certificate may come from `authorities` too, beside those that the system trusts.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn trusting(
+        base_url: &str,
+        token: Option<SecretString>,
+        authorities: UpstreamAuthorities,
+    ) -> Result<Self, ClientError> {
         let bad = |why: &str| ClientError::BadRequest(format!("not an address of a gateway: {why}"));
         let url = Url::parse(base_url).map_err(|error| bad(&format!("{base_url:?}: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -90,7 +102,13 @@ impl Client {
             return Err(ClientError::BadRequest("the API token has characters that no token has".to_owned()));
         }
         let base = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { inner: Arc::new(Inner { egress: quartermaster_egress::Client::new(allowed), base, token }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                egress: quartermaster_egress::Client::trusting(allowed, authorities),
+                base,
+                token,
+            }),
+        })
     }
 
     /// The gateway's address, without a slash at the end.
@@ -150,7 +168,8 @@ impl Client {
     }
 
     fn fault(&self, error: &EgressError) -> ClientError {
-        let (url, reason) = (self.inner.base.clone(), error.to_string());
+        // The texts are those of the gateway's own way out; here they speak of this program.
+        let (url, reason) = (self.inner.base.clone(), error.to_string().replace("this gateway", "this program"));
         match error {
             EgressError::Broken { .. }
             | EgressError::TooLarge { .. }

@@ -1,6 +1,6 @@
 //! What the API answers, as far as its users need it. Unknown members are kept out: the API may add some.
 
-use quartermaster_types::{AccountId, AuditId, EnvironmentId, RequestId, Timestamp, TokenId};
+use quartermaster_types::{AccountId, AuditId, EnvironmentId, FieldError, RequestId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -67,6 +67,9 @@ pub struct Token {
     /// Whether raw calls are allowed.
     #[serde(default)]
     pub custom: bool,
+    /// Whether it makes environments and other operator tokens.
+    #[serde(default)]
+    pub operator: bool,
     /// When it ends.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -82,6 +85,8 @@ pub struct Token {
 pub struct CreatedToken {
     /// The text.
     pub token: secrecy::SecretString,
+    /// What may not be meant, such as names that no integration has.
+    pub warnings: Vec<FieldError>,
     /// The row.
     pub view: Token,
 }

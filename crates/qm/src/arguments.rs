@@ -19,7 +19,9 @@ pub(crate) use gateway::{
     AccountCommand, AccountCreate, AccountUpdate, AuditLogArguments, CallArguments, CredentialArguments,
     EnvironmentCommand, TokenCommand, TokenCreate, ToolsArguments,
 };
-pub(crate) use local::{DefinitionCommand, DemoArguments, InitArguments, LogFormat, ServeArguments, SimulateArguments};
+pub(crate) use local::{
+    DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, ServeArguments, SimulateArguments,
+};
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
 
 use crate::env;
@@ -114,6 +116,9 @@ pub(crate) struct GatewayArguments {
     /// File with the API token, `-` for standard input; without it the token is taken from QM_TOKEN
     #[arg(long, env = "QM_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Trust the certificate authorities in this file (PEM) too, beside the system's: for a gateway behind a company's own
+    #[arg(long, env = "QM_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// Which account.
@@ -161,6 +166,34 @@ fn name_value(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
+}
+
+/// The longest life of a token that ends; one that is to live longer is made without an end.
+const LIFETIME_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+/// How long a token lives.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lasts = duration(text)?;
+    if lasts.is_zero() {
+        return Err("a token has to live for some time, for instance 12h or 90d".to_owned());
+    }
+    if lasts > LIFETIME_MAX {
+        return Err("that is more than 100 years; leave the flag out for a token that does not end".to_owned());
+    }
+    Ok(lasts)
+}
+
+/// Connection fields in one value: `NAME=VALUE`, whatever the value has in it, or a JSON object of several.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ConnectionFields(pub(crate) Vec<(String, String)>);
+
+fn connection_fields(text: &str) -> Result<ConnectionFields, String> {
+    if !text.trim_start().starts_with('{') {
+        return name_value(text).map(|pair| ConnectionFields(vec![pair]));
+    }
+    let fields: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(text).map_err(|error| format!("write NAME=VALUE, or a JSON object of texts: {error}"))?;
+    Ok(ConnectionFields(fields.into_iter().collect()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use quartermaster_types::{AccountId, Clock};
 use secrecy::SecretString;
 
 use crate::arguments::{AccountArguments, GatewayArguments};
+use crate::authorities;
 use crate::env;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,7 +28,8 @@ pub(crate) fn client(gateway: &GatewayArguments) -> Result<Client, Failure> {
             "Set QM_TOKEN, or give --token-file. `qm init` printed the first token; `qm token create` makes others.",
         ));
     };
-    Ok(Client::new(&gateway.url, Some(token))?)
+    let authorities = authorities::read("ca", gateway.ca.as_deref())?;
+    Ok(Client::trusting(&gateway.url, Some(token), authorities)?)
 }
 
 fn token_of_file(file: &Path) -> Result<SecretString, Failure> {

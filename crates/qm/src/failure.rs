@@ -167,14 +167,33 @@ impl From<ClientError> for Failure {
                 }
                 failure
             }
+            ClientError::Unreachable { reason, .. } if reason.contains("does not trust") => {
+                Self::new(Exit::Unreachable, error.to_string()).hint(
+                    "If the gateway stands behind a company's own certificate authority, give that authority's \
+                     certificate with --ca FILE (QM_CA). If it should not, somebody may be standing in between.",
+                )
+            }
             ClientError::Unreachable { .. } => Self::new(Exit::Unreachable, error.to_string())
                 .hint("Is the gateway running? `qm serve` starts it; --url (or QM_URL) says where it is."),
+            _ if speaks_tls(&error) => Self::new(Exit::Unreachable, error.to_string())
+                .hint("What answers there may want TLS: begin --url (QM_URL) with https://, not http://."),
             ClientError::NoAnswer { .. } => Self::new(Exit::Unreachable, error.to_string())
                 .hint("The request may have been carried out. Read the state before sending a write again."),
             ClientError::NotOurs { .. } => Self::new(Exit::Unreachable, error.to_string())
                 .hint("Is --url (or QM_URL) the address of a Quartermaster gateway?"),
             ClientError::BadRequest(_) => Self::usage(error.to_string()),
         }
+    }
+}
+
+/// Whether the answer to plain HTTP looks like that of a port for TLS: an alert instead of HTTP, or the words of a web server.
+fn speaks_tls(error: &ClientError) -> bool {
+    match error {
+        ClientError::NoAnswer { url, reason } => url.starts_with("http://") && reason.contains("not valid HTTP"),
+        ClientError::NotOurs { url, status: 400, excerpt } => {
+            url.starts_with("http://") && ["HTTPS", "TLS"].iter().any(|word| excerpt.contains(word))
+        }
+        _ => false,
     }
 }
 

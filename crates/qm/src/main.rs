@@ -6,6 +6,7 @@
 )]
 
 mod arguments;
+mod authorities;
 mod commands;
 mod connect;
 mod env;

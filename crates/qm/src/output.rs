@@ -71,12 +71,7 @@ fn wraps(is_terminal: bool, width: Option<u16>) -> bool {
 
 /// Prints a value: `rows` for people and CSV, `value` for JSON and YAML.
 pub(crate) fn show(format: Format, value: &impl Serialize, rows: impl FnOnce() -> Rows) -> Result<(), Failure> {
-    match format {
-        Format::Table => data(&rows().table()),
-        Format::Csv => data(&rows().csv()?),
-        Format::Json => data(&json(value)?),
-        Format::Yaml => data(&yaml(value)?),
-    }
+    data(&text(format, value, rows)?)
 }
 
 /// Rows as a table text.
@@ -103,6 +98,23 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
 /// Writes a text for people to standard output; its colours stay away where they would not be seen.
 pub(crate) fn styled(text: &str) -> Result<(), Failure> {
     write(&mut anstream::AutoStream::auto(io::stdout().lock()), text)
+}
+
+/// Writes what is shown once. Somebody has to have got it, so that a reader that has gone away is an error here.
+pub(crate) fn secret(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::failed(format!("standard output cannot be written: {error}")))
+}
+
+/// A value in a structured form, rows as CSV.
+pub(crate) fn text(format: Format, value: &impl Serialize, rows: impl FnOnce() -> Rows) -> Result<String, Failure> {
+    match format {
+        Format::Table => Ok(rows().table()),
+        Format::Csv => rows().csv(),
+        Format::Json => json(value),
+        Format::Yaml => yaml(value),
+    }
 }
 
 fn write(stdout: &mut impl Write, text: &str) -> Result<(), Failure> {

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use quartermaster_types::{AccountId, TokenId};
 
-use super::{AccountArguments, GatewayArguments, OutputArguments, duration, id, name_value, switch};
+use super::{
+    AccountArguments, ConnectionFields, DataArguments, GatewayArguments, OutputArguments, connection_fields, duration,
+    id, lifetime, name_value, switch,
+};
 
 /// `qm tools`.
 #[derive(Args, Debug)]
@@ -138,9 +141,9 @@ pub(crate) struct AccountCreate {
     /// Your own name for the tenant
     #[arg(long, env = "QM_TENANT", value_name = "NAME")]
     pub(crate) tenant: String,
-    /// A connection field; may be given more than once
-    #[arg(long, short = 'c', env = "QM_CONNECTION", value_delimiter = ',', value_parser = name_value, value_name = "NAME=VALUE")]
-    pub(crate) connection: Vec<(String, String)>,
+    /// A connection field; may be given more than once. A JSON object gives several at once
+    #[arg(long, short = 'c', env = "QM_CONNECTION", value_parser = connection_fields, value_name = "NAME=VALUE")]
+    pub(crate) connection: Vec<ConnectionFields>,
     /// Override: a merge patch on the definition, JSON
     #[arg(long = "override", env = "QM_OVERRIDE", value_name = "JSON")]
     pub(crate) override_patch: Option<String>,
@@ -166,9 +169,9 @@ pub(crate) struct AccountUpdate {
     /// Your own name for the tenant
     #[arg(long, env = "QM_TENANT", value_name = "NAME")]
     pub(crate) tenant: Option<String>,
-    /// A connection field; may be given more than once
-    #[arg(long, short = 'c', env = "QM_CONNECTION", value_delimiter = ',', value_parser = name_value, value_name = "NAME=VALUE")]
-    pub(crate) connection: Vec<(String, String)>,
+    /// A connection field; may be given more than once. A JSON object gives several at once
+    #[arg(long, short = 'c', env = "QM_CONNECTION", value_parser = connection_fields, value_name = "NAME=VALUE")]
+    pub(crate) connection: Vec<ConnectionFields>,
     /// Override: a merge patch on the present override, JSON; `null` removes it
     #[arg(long = "override", env = "QM_OVERRIDE", value_name = "JSON")]
     pub(crate) override_patch: Option<String>,
@@ -226,6 +229,15 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         gateway: GatewayArguments,
     },
+    /// Make an operator token on the data folder, with the gateway stopped: when the last one is lost
+    #[command(after_help = "The token is the only line on standard output, and is shown this once.")]
+    Recover {
+        #[command(flatten)]
+        data: DataArguments,
+        /// Revoke all other operator tokens
+        #[arg(long, env = "QM_REVOKE_OTHERS", value_parser = switch())]
+        revoke_others: bool,
+    },
 }
 
 /// `qm token create`.
@@ -252,8 +264,11 @@ pub(crate) struct TokenCreate {
     #[arg(long, env = "QM_CUSTOM", value_parser = switch())]
     pub(crate) custom: bool,
     /// When it ends, from now: 12h, 90d
-    #[arg(long, env = "QM_EXPIRES_IN", value_parser = duration, value_name = "TIME")]
+    #[arg(long, env = "QM_EXPIRES_IN", value_parser = lifetime, value_name = "TIME")]
     pub(crate) expires_in: Option<std::time::Duration>,
+    /// Make an operator token: an admin token that makes environments and other operator tokens; takes one
+    #[arg(long, env = "QM_OPERATOR", value_parser = switch())]
+    pub(crate) operator: bool,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
     #[command(flatten)]

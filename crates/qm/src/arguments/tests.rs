@@ -83,6 +83,24 @@ fn durations_and_pairs_parse() {
     assert!(name_value("a").is_err() && name_value("=a").is_err());
 }
 
+#[test]
+fn a_connection_field_is_taken_whole_and_several_come_as_an_object() {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(connection_fields("name=a,b=c").unwrap().0, [pair("name", "a,b=c")]);
+    assert_eq!(connection_fields(r#"{"a":"1,2","b":"3"}"#).unwrap().0, [pair("a", "1,2"), pair("b", "3")]);
+    assert!(connection_fields("name").is_err() && connection_fields(r#"{"a":1}"#).is_err());
+}
+
+#[test]
+fn a_life_is_taken_at_the_limit_and_refused_past_it() {
+    let seconds = LIFETIME_MAX.as_secs();
+    assert_eq!(lifetime(&format!("{seconds}s")), Ok(LIFETIME_MAX));
+    for wrong in [format!("{}s", seconds + 1), "1000000y".to_owned()] {
+        assert!(lifetime(&wrong).unwrap_err().contains("100 years"), "{wrong}");
+    }
+    assert!(lifetime("0").is_err() && lifetime("soon").is_err());
+}
+
 /// What users rely on has to stand in the documentation, and it has to be this program that it describes.
 #[test]
 fn the_documentation_lists_every_command_flag_variable_and_exit_code() {

@@ -3,7 +3,7 @@
 use quartermaster_client::{Account, NewAccount};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::{AccountCommand, AccountCreate, AccountUpdate};
+use crate::arguments::{AccountCommand, AccountCreate, AccountUpdate, ConnectionFields};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -80,8 +80,8 @@ async fn update(arguments: &AccountUpdate) -> Result<(), Failure> {
     print(arguments.output.output, &account)
 }
 
-fn object(pairs: &[(String, String)]) -> Map<String, Value> {
-    pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+fn object(given: &[ConnectionFields]) -> Map<String, Value> {
+    given.iter().flat_map(|fields| &fields.0).map(|(name, value)| (name.clone(), json!(value))).collect()
 }
 
 fn patch(text: &str) -> Result<Value, Failure> {

@@ -74,8 +74,12 @@ fn conclude(report: &Report, journal: Option<&Path>, format: ReportFormat) -> Ex
                 StopReason::Journal(_) => Exit::Failed,
             }
         }
-        None if report.is_complete() => Exit::Ok,
-        None => Exit::Partial,
+        None => {
+            if let Some(journal) = journal.filter(|journal| journal.exists()) {
+                output::note(&format!("finished; the journal {} is not needed any more", journal.display()));
+            }
+            if report.is_complete() { Exit::Ok } else { Exit::Partial }
+        }
     }
 }
 

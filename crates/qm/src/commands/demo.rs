@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     let screen = Screen::new();
     let stage = Stage::start(&script, &screen).await?;
     let told = tokio::select! {
-        told = story::tell(&script, &stage, &screen) => told,
+        told = story::tell(&script, &stage, &screen, !arguments.exit) => told,
         () = interrupts.next() => {
             stage.stop().await;
             return Ok(Exit::Interrupted);

@@ -22,6 +22,9 @@ pub(crate) async fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
         key_file.display()
     ));
     output::note("first admin token, shown this once:");
-    output::data(&format!("{}\n", token.expose_secret()))?;
+    output::secret(&format!("{}\n", token.expose_secret())).map_err(|lost| {
+        lost.hint("The data folder is there, and nobody has its token. This makes another one:")
+            .next(format!("qm token recover --revoke-others --data-dir {}", data.data_dir.display()))
+    })?;
     Ok(Exit::Ok)
 }

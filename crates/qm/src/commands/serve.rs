@@ -1,16 +1,15 @@
 //! `qm serve`.
 
-use std::fs::File;
-use std::io::{IsTerminal, Read};
-use std::path::Path;
+use std::io::IsTerminal;
 
-use quartermaster_egress::{AllowedUpstreams, UPSTREAM_CA_MAX_BYTES, UpstreamAuthorities};
+use quartermaster_egress::AllowedUpstreams;
 use quartermaster_gateway::{Gateway, Options};
 use quartermaster_types::Clock;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{LogFormat, ServeArguments};
+use crate::authorities;
 use crate::env;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,7 +22,7 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     start_log(&arguments.log.log, arguments.log.log_format)?;
     let allowed = arguments.allow_upstream.iter().map(String::as_str).filter(|value| !value.is_empty());
     let allowed = AllowedUpstreams::parse(allowed).map_err(Failure::usage)?;
-    let authorities = arguments.upstream_ca.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
+    let authorities = authorities::read("upstream-ca", arguments.upstream_ca.as_deref())?;
     let folder = Folder::open(&arguments.data.data_dir, arguments.data.root_key_file.as_deref())?;
     let mut interrupts = Interrupts::listen()?;
     let root_key = folder.root_key()?;
@@ -56,17 +55,6 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     drop(folder);
     tracing::info!(unfinished = shutdown.unfinished, "stopped");
     Ok(if shutdown.unfinished == 0 { Exit::Ok } else { Exit::Failed })
-}
-
-/// The certificate authorities of `--upstream-ca`.
-fn read_authorities(path: &Path) -> Result<UpstreamAuthorities, Failure> {
-    let hint = "--upstream-ca (QM_UPSTREAM_CA) names a file with the certificates of authorities in PEM form.";
-    let failed = |reason: String| Failure::usage(format!("--upstream-ca {}: {reason}", path.display())).hint(hint);
-    let mut pem = Vec::new();
-    // One byte more than is allowed shows that there is too much, however much there is.
-    let read = File::open(path).and_then(|file| file.take(UPSTREAM_CA_MAX_BYTES as u64 + 1).read_to_end(&mut pem));
-    read.map_err(|error| failed(error.to_string()))?;
-    UpstreamAuthorities::from_pem(&pem).map_err(|error| failed(error.to_string()))
 }
 
 /// Starts the log on standard error.

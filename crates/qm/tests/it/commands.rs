@@ -145,3 +145,52 @@ fn definitions_are_checked_with_every_problem_at_once() {
     assert!(run(&["definition", "show"]).exits(0).out.contains("1password\n"));
     run(&["definition", "show", "nobody"]).exits(3);
 }
+
+#[test]
+fn a_token_that_nobody_got_is_revoked_again() {
+    let stage = Stage::start(&[]);
+    for output in ["table", "json"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut create = stage.command(&["token", "create", "--name", "lost", "--role", "agent", "-o", output]);
+        let refused = finish(create.stdout(full).spawn().unwrap()).exits(1);
+        assert!(refused.err.contains("revoked again"), "{}", refused.err);
+    }
+    let tokens = stage.run(&["token", "list", "-o", "json"]).exits(0).json();
+    let lost: Vec<_> = tokens.as_array().unwrap().iter().filter(|token| token["name"] == "lost").collect();
+    assert!(lost.len() == 2 && lost.iter().all(|token| token["revoked_at"].is_string()), "{tokens}");
+}
+
+#[test]
+fn names_that_nothing_has_are_warned_of() {
+    let stage = Stage::start(&[]);
+    let create = ["token", "create", "--name", "x", "--role", "agent", "--methods", "read,bogus", "--tools", "bogus"];
+    let made = stage.run(&create).exits(0);
+    assert!(made.err.contains("warning: /methods/1: ") && made.err.contains("warning: /tools/0: "), "{}", made.err);
+    assert_eq!(made.out.lines().count(), 1, "{}", made.out);
+    let long = ["token", "create", "--name", "x", "--role", "agent", "--expires-in", "1000000y"];
+    let refused = stage.run(&long).exits(2);
+    assert!(refused.err.contains("100 years"), "{}", refused.err);
+}
+
+#[test]
+fn an_operator_token_is_recovered_on_the_data_folder() {
+    let mut stage = Stage::start(&[]);
+    let data = stage.path("data");
+    let recover = ["token", "recover", "--revoke-others", "--data-dir", data.to_str().unwrap()];
+    let refused = stage.run(&recover).exits(1);
+    assert!(refused.err.contains("another process"), "the gateway must not run: {}", refused.err);
+    stage.gateway = None;
+    let made = stage.run(&recover).exits(0);
+    let token = made.out.trim().to_owned();
+    assert!(token.starts_with("qmt_") && made.out.lines().count() == 1, "{}", made.out);
+    assert!(made.err.contains("revoked other operator tokens: 1"), "{}", made.err);
+    stage.serve();
+    stage.run(&["token", "list"]).exits(4);
+    let file = stage.file("recovered", &token);
+    let listed = stage.run(&["token", "list", "-o", "json", "--token-file", &file]).exits(0).json();
+    let working = listed.as_array().unwrap().iter().filter(|token| token["operator"] == true);
+    assert_eq!(working.filter(|token| token["revoked_at"].is_null()).count(), 1, "{listed}");
+    assert!(stage.run(&["environment", "create", "staging", "--token-file", &file]).exits(0).out.starts_with("qmt_"));
+    let log = stage.run(&["audit-log", "--action", "token.revoke", "-o", "json", "--token-file", &file]).exits(0);
+    assert!(log.out.contains("\"local\""), "{}", log.out);
+}

@@ -23,6 +23,7 @@ fn the_story_is_told_to_its_end() {
     ] {
         assert!(output.out.contains(part), "{part} is missing in:\n{}\n{}", output.out, output.err);
     }
+    assert!(!output.out.contains("report.html"), "nothing that is removed is pointed to: {}", output.out);
     assert!(!output.out.contains('\u{1b}'), "no colours into a pipe");
     assert!(output.err.is_empty(), "{}", output.err);
 }

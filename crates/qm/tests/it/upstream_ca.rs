@@ -114,3 +114,25 @@ fn a_file_without_authorities_is_named_before_anything_starts() {
         assert!(!output.err.contains(key.lines().nth(1).unwrap()), "the key is shown");
     }
 }
+
+#[test]
+fn a_gateway_of_a_companys_authority_is_talked_to_when_that_is_given() {
+    let stage = Stage::start(&[]);
+    let gateway = stage.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (port, pem) = runtime.block_on(in_front_of(gateway));
+    let list = |url: String, more: &[&str]| {
+        let mut args = vec!["account", "list", "-o", "json", "--url", &url];
+        args.extend(more);
+        stage.run(&args)
+    };
+    let refused = list(format!("https://localhost:{port}"), &[]).exits(6);
+    assert!(refused.err.contains("--ca FILE") && refused.err.contains("this program"), "{}", refused.err);
+    let file = stage.file("company.pem", &pem);
+    let listed = list(format!("https://localhost:{port}"), &["--ca", &file]).exits(0).json();
+    assert_eq!(listed[0]["id"], stage.account.as_str());
+    let plain = list(format!("http://localhost:{port}"), &["--ca", &file]).exits(6);
+    assert!(plain.err.contains("https://"), "{}", plain.err);
+    let missing = list(format!("https://localhost:{port}"), &["--ca", "missing.pem"]).exits(2);
+    assert!(missing.err.contains("--ca missing.pem") && missing.err.contains("QM_CA"), "{}", missing.err);
+}

@@ -24,9 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Records of the audit log that the end shows.
 const LOG_SHOWN: u32 = 6;
 
-/// Tells the whole story.
-pub(super) async fn tell(script: &Script, stage: &Stage, screen: &Screen) -> Result<(), Failure> {
-    let mut teller = Teller { script, stage, screen, values: Vec::new() };
+/// Tells the whole story. `stays`: the stage is there afterwards, so that it may be pointed to.
+pub(super) async fn tell(script: &Script, stage: &Stage, screen: &Screen, stays: bool) -> Result<(), Failure> {
+    let mut teller = Teller { script, stage, screen, stays, values: Vec::new() };
     let label = stage.client.integration(script.integration.name).await?.label;
     teller.set("label", &label);
     teller.set("people", &thousands(script.story.people));
@@ -57,6 +57,7 @@ struct Teller<'a> {
     script: &'a Script,
     stage: &'a Stage,
     screen: &'a Screen,
+    stays: bool,
     /// What the words have in braces.
     values: Vec<(&'static str, String)>,
 }
@@ -185,6 +186,9 @@ impl Teller<'_> {
         self.screen.beat(2).await;
         self.screen.line("");
         self.screen.block(&crate::commands::audit::table(&report));
+        if !self.stays {
+            return Ok(());
+        }
         let page = self.stage.folder().join("report.html");
         std::fs::write(&page, report.to_html()?).map_err(Failure::io(format!("writing {}", page.display())))?;
         self.screen.good(&format!("the report as a page, for as long as this runs: {}", page.display()));
