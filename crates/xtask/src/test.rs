@@ -29,6 +29,12 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "format", about: "rustfmt agrees", needs: &[], run: format },
     Step { name: "tidy", about: "sizes, layers, names, manifests", needs: &[], run: tidy::run },
+    Step {
+        name: "fuzz-lock",
+        about: "fuzz/Cargo.lock is in step with the crates that it fuzzes",
+        needs: &[],
+        run: fuzz_lock,
+    },
     Step { name: "lints", about: "clippy without a warning", needs: &[install::C_COMPILER], run: lints },
     Step { name: "docs", about: "rustdoc without a warning", needs: &[install::C_COMPILER], run: docs },
     Step {
@@ -89,6 +95,13 @@ fn format() -> Result<()> {
 
 fn lints() -> Result<()> {
     succeed(&mut command("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+}
+
+/// Fuzzing has a workspace of its own, which no other step looks at.
+fn fuzz_lock() -> Result<()> {
+    let manifest = ["metadata", "--locked", "--format-version", "1", "--manifest-path", "fuzz/Cargo.toml"];
+    succeed(command("cargo", &manifest).stdout(std::process::Stdio::null()))
+        .context("after a change of dependencies run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")
 }
 
 /// Private items are documented too, for the next person, so that links to them are welcome.
