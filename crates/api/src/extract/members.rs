@@ -1,6 +1,5 @@
 //! The members of a JSON object, read one by one: every wrong one is named, and none of their values is repeated.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -15,6 +14,10 @@ use super::json::{JSON_DEPTH_MAX, too_deep};
 use super::{pointer, strict, unknown};
 use crate::failure::Failure;
 
+/// The most members of one object of a body. No route takes a tenth of it; without a limit, finding what was meant by each of
+/// a hundred thousand unknown names would keep a thread busy for seconds.
+pub(crate) const MEMBERS_MAX: usize = 200;
+
 /// Unread members of an object. Take those that are known, then [`Members::finish`]. JSON `null` counts as absent, except
 /// for [`Members::nullable`].
 #[derive(Default)]
@@ -27,13 +30,17 @@ pub(crate) struct Members<'a> {
 impl<'a> Members<'a> {
     /// The members of the object that `text` is.
     pub(crate) fn of(text: &'a str) -> Result<Self, serde_json::Error> {
-        let Pairs(pairs) = serde_json::from_str(text)?;
+        let Pairs { pairs, count } = serde_json::from_str(text)?;
         let mut members = Self::default();
+        if count > MEMBERS_MAX {
+            let detail = format!("Has {count} members; at most {MEMBERS_MAX} are read.");
+            members.errors.push(FieldError { pointer: String::new(), detail });
+        }
         for (name, value) in pairs {
             if members.members.iter().any(|(given, _)| *given == name) {
                 members.wrong(&name, strict::REPEATED);
             } else {
-                members.members.push((name.into_owned(), value));
+                members.members.push((name, value));
             }
         }
         Ok(members)
@@ -109,17 +116,20 @@ impl<'a> Members<'a> {
     /// An object of texts that are secret: from the body straight into types that do not print.
     pub(crate) fn secrets(&mut self, name: &'static str) -> Option<BTreeMap<String, SecretString>> {
         let value = self.take(name).filter(|value| value.get() != "null")?;
-        let Ok(Pairs(pairs)) = serde_json::from_str::<Pairs<'_>>(value.get()) else {
+        let Ok(Pairs { pairs, count }) = serde_json::from_str::<Pairs<'_>>(value.get()) else {
             self.wrong(name, "Must be an object of strings.");
             return None;
         };
+        if count > MEMBERS_MAX {
+            self.wrong(name, &format!("Has {count} members; at most {MEMBERS_MAX} are read."));
+        }
         let mut secrets = BTreeMap::new();
         for (key, value) in pairs {
-            if secrets.contains_key(&*key) {
+            if secrets.contains_key(&key) {
                 let pointer = format!("/{name}{}", pointer(&key));
                 self.errors.push(FieldError { pointer, detail: strict::REPEATED.to_owned() });
             } else if let Ok(text) = serde_json::from_str::<String>(value.get()) {
-                secrets.insert(key.into_owned(), SecretString::from(text));
+                secrets.insert(key, SecretString::from(text));
             } else {
                 let pointer = format!("/{name}{}", pointer(&key));
                 self.errors.push(FieldError { pointer, detail: "Must be a string.".to_owned() });
@@ -191,26 +201,34 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Members in order, values unread.
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Members in order, values unread: the first [`MEMBERS_MAX`], and how many there are.
+#[derive(Default)]
+struct Pairs<'a> {
+    pairs: Vec<(String, &'a RawValue)>,
+    count: usize,
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+            type Value = Pairs<'de>;
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
+                let mut read = Pairs::default();
                 while let Some(name) = map.next_key::<String>()? {
-                    pairs.push((Cow::Owned(name), map.next_value()?));
+                    let value = map.next_value()?;
+                    read.count += 1;
+                    if read.count <= MEMBERS_MAX {
+                        read.pairs.push((name, value));
+                    }
                 }
-                Ok(pairs)
+                Ok(read)
             }
         }
-        deserializer.deserialize_map(InOrder).map(Pairs)
+        deserializer.deserialize_map(InOrder)
     }
 }
 
@@ -223,6 +241,23 @@ mod tests {
     fn errors(members: Members<'_>) -> Vec<(String, String)> {
         let Err(failure) = members.finish() else { return Vec::new() };
         failure.problem().body().errors.iter().map(|error| (error.pointer.clone(), error.detail.clone())).collect()
+    }
+
+    #[test]
+    fn an_object_is_read_up_to_the_limit_of_members() {
+        let body = |count: usize| {
+            let members: Vec<String> = (0..count).map(|number| format!("\"m{number}\":1")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let at = errors(Members::of(&body(MEMBERS_MAX)).unwrap());
+        assert_eq!((at.len(), at[0].0.as_str()), (MEMBERS_MAX, "/m0"));
+        let past = errors(Members::of(&body(MEMBERS_MAX + 1)).unwrap());
+        let told = ("".to_owned(), "Has 201 members; at most 200 are read.".to_owned());
+        assert_eq!((past.len(), &past[0]), (MEMBERS_MAX + 1, &told));
+        let credentials = format!("{{\"credentials\":{}}}", body(MEMBERS_MAX + 1));
+        let mut members = Members::of(&credentials).unwrap();
+        members.secrets("credentials");
+        assert_eq!(errors(members).len(), MEMBERS_MAX + 1);
     }
 
     #[test]

@@ -176,6 +176,17 @@ mod tests {
     }
 
     #[test]
+    fn addresses_in_brackets_are_hosts() {
+        let targets = targets("http://[::1]:8080/v1", &["[::2]:9", "[::3]"]);
+        for good in ["http://[::1]:8080/v1/users", "http://[::2]:9/", "http://[::3]/a"] {
+            assert!(targets.check(good).is_ok(), "{good}");
+        }
+        for bad in ["http://[::1]/v1", "http://[::2]/", "http://[::3]:9/"] {
+            assert_eq!(targets.check(bad).unwrap_err().code(), Code::UpstreamForbidden, "{bad}");
+        }
+    }
+
+    #[test]
     fn dot_segments_are_seen_through_escapes() {
         for bad in ["/a/../b", "/a/%2e%2e/b", "/a/.%2E", "/./a", "/a/%252e%252e/b", "/a/..%2fb", "/a/x%5c..%5cy", "/.."]
         {

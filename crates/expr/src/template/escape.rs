@@ -41,7 +41,9 @@ fn check_base_url(text: &str) -> Result<(), &'static str> {
     if text.contains("..") {
         return Err("has `..` in it");
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/');
+    // Brackets stand around IPv6 addresses; whether they stand where they may is seen when the URL is read.
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/' | b'[' | b']');
     if text.bytes().all(allowed) { Ok(()) } else { Err("has a character that cannot stand in a base URL") }
 }
 

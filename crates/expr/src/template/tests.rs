@@ -97,6 +97,8 @@ fn headers_refuse_what_would_split_them() {
 fn base_urls_take_only_what_a_host_or_prefix_has() {
     let base = |value: &str| render("https://{{ v }}.example.com", json!({ "v": value }), Place::BaseUrl);
     assert_eq!(base("a-b_c.d:1/x").as_deref(), Ok("https://a-b_c.d:1/x.example.com"));
+    let whole = render("{{ v }}/token", json!({"v": "http://[::1]:8080"}), Place::BaseUrl);
+    assert_eq!(whole.as_deref(), Ok("http://[::1]:8080/token"));
     for value in ["a@b", "a?b", "a#b", "a b", "a\\b", "a%2fb", "é", "a\n"] {
         assert_eq!(reason(base(value)), "has a character that cannot stand in a base URL", "{value:?}");
     }
