@@ -20,7 +20,8 @@ pub(crate) use gateway::{
     EnvironmentCommand, TokenCommand, TokenCreate, ToolsArguments,
 };
 pub(crate) use local::{
-    DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, ServeArguments, SimulateArguments,
+    DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, PlaybookCommand, ServeArguments,
+    SimulateArguments,
 };
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
 
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     /// Check and show definitions of integrations
     #[command(subcommand)]
     Definition(DefinitionCommand),
+    /// List, show and check playbooks: work that needs no model
+    #[command(subcommand)]
+    Playbook(PlaybookCommand),
     /// Suspend one person, found by exact e-mail address, and prove it
     Offboard(OffboardArguments),
     /// Compare a list of people with the directory; suspend those who still have access

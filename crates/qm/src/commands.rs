@@ -3,10 +3,12 @@
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod audit_log;
+mod checked;
 pub(crate) mod definition;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod offboard;
+pub(crate) mod playbook;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod token;

@@ -47,6 +47,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Token(command) => runtime::talking()?.block_on(commands::token::run(&command)),
         Command::Environment(command) => runtime::talking()?.block_on(commands::token::environment(&command)),
         Command::Definition(command) => commands::definition::run(&command),
+        Command::Playbook(command) => commands::playbook::run(&command),
         Command::Offboard(arguments) => runtime::talking()?.block_on(commands::offboard::run(&arguments)),
         Command::Audit(arguments) => runtime::talking()?.block_on(commands::audit::run(&arguments)),
         Command::AuditLog(arguments) => runtime::talking()?.block_on(commands::audit_log::run(&arguments)),

@@ -183,3 +183,39 @@ pub(crate) enum DefinitionCommand {
         name: Option<String>,
     },
 }
+
+/// `qm playbook …`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum PlaybookCommand {
+    /// List the playbooks that ship with the program
+    #[command(after_help = "An input with a star must be given.")]
+    List {
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Print a playbook that ships with the program
+    #[command(
+        after_help = "Example, a playbook of your own from one that ships:\n  qm playbook show offboard > mine.yaml"
+    )]
+    Show {
+        /// Name of the playbook
+        name: String,
+    },
+    /// Check playbook files and print every problem at once
+    #[command(after_help = "Exit code 0 when all are right, 1 when one is not.\n\n\
+                            Examples:\n  qm playbook check mine.yaml\n  qm playbook check mine.yaml --integration NAME")]
+    Check {
+        /// Files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Check calls and arguments against this integration too
+        #[arg(long, value_name = "NAME")]
+        integration: Option<String>,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Print the JSON Schema of the language, for editors
+    #[command(after_help = "In an editor with the YAML language server, put this in the first line of a playbook:\n  \
+                            # yaml-language-server: $schema=playbook.schema.json")]
+    Schema,
+}

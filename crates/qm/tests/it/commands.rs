@@ -194,3 +194,27 @@ fn an_operator_token_is_recovered_on_the_data_folder() {
     let log = stage.run(&["audit-log", "--action", "token.revoke", "-o", "json", "--token-file", &file]).exits(0);
     assert!(log.out.contains("\"local\""), "{}", log.out);
 }
+
+#[test]
+fn playbooks_are_listed_shown_and_checked_with_every_problem_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = run(&["playbook", "list", "-o", "json"]).exits(0).json();
+    let names: Vec<&str> = listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["audit", "offboard"]);
+    assert!(run(&["playbook", "list"]).exits(0).out.contains("email* dry_run"));
+    let text = run(&["playbook", "show", "offboard"]).exits(0).out;
+    let file = folder.path().join("mine.yaml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, &text).unwrap();
+    run(&["playbook", "check", path, "--integration", "1password"]).exits(0);
+    std::fs::write(&file, text.replace("method: lifecycle.get", "method: users.gett")).unwrap();
+    run(&["playbook", "check", path]).exits(0);
+    let output = run(&["playbook", "check", path, "--integration", "1password"]).exits(1);
+    assert!(output.err.contains("did you mean `users.get`?"), "{}", output.err);
+    std::fs::write(&file, text.replace("input.email", "input.emial").replace("go_to: plan}", "go_to: plna}")).unwrap();
+    let json = run(&["playbook", "check", path, "-o", "json"]).exits(1).json();
+    assert!(json[0]["problems"].as_array().unwrap().len() >= 4, "{json}");
+    assert_eq!(run(&["playbook", "schema"]).exits(0).json()["title"], "Quartermaster playbook");
+    run(&["playbook", "show", "nobody"]).exits(3);
+    run(&["playbook", "check", path, "--integration", "nobody"]).exits(3);
+}
