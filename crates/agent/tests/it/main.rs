@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod nested;
+mod playbooks;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
