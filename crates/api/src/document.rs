@@ -19,6 +19,7 @@ const TAGS: &[(&str, &str)] = &[
     ("tools", "Methods as a model sees them, and the door that runs them."),
     ("proxy", "Resources and methods as REST."),
     ("integrations", "Vendors, each described by a definition, and overrides of it."),
+    ("runs", "Pieces of work that the gateway does by itself, journaled step by step."),
     ("tokens", "API tokens."),
     ("environments", "The isolation boundary."),
     ("audit", "What was done."),
@@ -30,7 +31,7 @@ const TAGS: &[(&str, &str)] = &[
 const KEY: &str = "idempotency-key";
 
 /// Bodies that take no other members than those described.
-const CLOSED: &[&str] = &["AccountChange", "NewAccount", "NewEnvironment", "NewToken", "ToolCall"];
+const CLOSED: &[&str] = &["AccountChange", "NewAccount", "NewEnvironment", "NewRun", "NewToken", "ToolCall"];
 
 /// The document, made from the routes.
 pub fn document() -> Value {
@@ -69,6 +70,10 @@ pub fn document() -> Value {
     schemas["CreatedToken"] = json!({
         "description": "A token with its text.",
         "allOf": [{"$ref": "#/components/schemas/Token"}, schemas["CreatedToken"].take()],
+    });
+    schemas["Run"] = json!({
+        "description": "A run with its steps.",
+        "allOf": [{"$ref": "#/components/schemas/RunSummary"}, schemas["Run"].take()],
     });
     if let Some(paths) = document["paths"].as_object_mut() {
         *paths = std::mem::take(paths).into_iter().map(complete_path).collect();

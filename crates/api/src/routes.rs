@@ -7,6 +7,7 @@ mod environments;
 mod integrations;
 mod problems;
 mod proxy;
+mod runs;
 mod system;
 mod tokens;
 mod tools;
@@ -70,6 +71,9 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(environments::create_environment))
+        .routes(routes!(runs::list_runs, runs::start_run))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(runs::cancel_run))
 }
 
 fn calls() -> OpenApiRouter<App> {
@@ -84,6 +88,8 @@ fn calls() -> OpenApiRouter<App> {
 fn service() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(audit::list_audit_log))
+        .routes(routes!(runs::export_run))
+        .routes(routes!(runs::watch_run))
         .routes(routes!(problems::list_problems))
         .routes(routes!(problems::get_problem))
         .routes(routes!(system::get_openapi))

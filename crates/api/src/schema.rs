@@ -3,8 +3,10 @@
 #![expect(dead_code, reason = "shapes for the OpenAPI document")]
 
 mod parameters;
+mod runs;
 
 pub(crate) use parameters::*;
+pub(crate) use runs::*;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 

@@ -1,7 +1,7 @@
 //! Audit records of configuration changes; the store commits them together with the change.
 
 use quartermaster_store_model::{AuditRow, Outcome};
-use quartermaster_types::{AccountId, RequestId};
+use quartermaster_types::{AccountId, Code, EnvironmentId, RequestId, TokenId};
 use serde::Serialize;
 
 use crate::{Actor, Gateway};
@@ -12,12 +12,23 @@ pub(crate) struct Change(AuditRow);
 impl Gateway {
     /// Begins the record of a configuration change by `actor`.
     pub(crate) fn change(&self, actor: &Actor, request_id: RequestId, action: &str) -> Change {
+        self.change_by(actor.environment_id, actor.token_id, request_id, action)
+    }
+
+    /// The same for a change that a token brought about, whether or not it still is one.
+    pub(crate) fn change_by(
+        &self,
+        environment_id: EnvironmentId,
+        token_id: TokenId,
+        request_id: RequestId,
+        action: &str,
+    ) -> Change {
         Change(AuditRow {
             id: self.inner.ids.next(),
-            environment_id: actor.environment_id,
+            environment_id,
             at: self.inner.clock.now(),
             request_id,
-            token_id: actor.token_id,
+            token_id,
             session: None,
             door: "api",
             action: action.to_owned(),
@@ -63,6 +74,18 @@ impl Change {
     /// How it ended, when it is not simply done.
     pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
+        self
+    }
+
+    /// In which session.
+    pub(crate) fn session(mut self, session: String) -> Self {
+        self.0.session = Some(session);
+        self
+    }
+
+    /// The problem's code, when it did not end well.
+    pub(crate) fn code(mut self, code: Option<Code>) -> Self {
+        self.0.code = code.map(Code::as_str);
         self
     }
 

@@ -14,6 +14,7 @@ pub mod metrics;
 mod page;
 mod plans;
 mod rights;
+pub mod runs;
 mod tokens;
 mod tools;
 
@@ -46,6 +47,7 @@ use limits::{
 };
 use metrics::Metrics;
 use plans::Plans;
+use runs::Runs;
 
 /// Told of every exchange with an upstream; must be quick.
 pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
@@ -64,6 +66,8 @@ pub struct Options {
     pub definitions: Vec<(String, String)>,
     /// Told of every exchange with an upstream.
     pub observer: Option<Observer>,
+    /// The kinds of runs that there are.
+    pub runs: Vec<Arc<dyn runs::machine::Kind>>,
 }
 
 /// The gateway. Cheap to clone.
@@ -89,6 +93,7 @@ pub(crate) struct Inner {
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
     rendered: tools::Rendered,
     turns: call::Turns,
+    runs: Runs,
     /// Writes under way: they finish even when their caller goes away, and `shutdown` waits for them.
     writes: TaskTracker,
 }
@@ -112,6 +117,7 @@ impl Gateway {
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             rendered: tools::Rendered::new(),
             turns: call::Turns::default(),
+            runs: Runs::new(options.runs),
             writes: TaskTracker::new(),
             store: options.store,
             root_key: options.root_key,
@@ -149,11 +155,16 @@ impl Gateway {
 
     /// Writes out what is queued and closes the store. Call after the last request.
     ///
-    /// Waits for writes that are under way, at most [`limits::SHUTDOWN_PATIENCE`].
+    /// Waits for runs to be handed back and for writes that are under way, at most [`limits::SHUTDOWN_PATIENCE`].
     pub async fn shutdown(&self) {
+        self.stop_runs();
         self.inner.writes.close();
-        if tokio::time::timeout(SHUTDOWN_PATIENCE, self.inner.writes.wait()).await.is_err() {
-            tracing::error!(writes = self.inner.writes.len(), "writes did not end in time");
+        let all = async {
+            self.inner.runs.wait().await;
+            self.inner.writes.wait().await;
+        };
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, all).await.is_err() {
+            tracing::error!(writes = self.inner.writes.len(), "runs or writes did not end in time");
         }
         self.inner.audit.close().await;
         self.inner.store.close().await;

@@ -73,3 +73,33 @@ pub const NARROWING_MAX_ITEMS: usize = 1_000;
 
 /// Names that an error lists as a help (tools, methods, integrations).
 pub const NAMES_IN_HINT_MAX: usize = 20;
+
+/// Runs that one process works on at the same time; the others wait their turn.
+pub const RUNS_AT_ONCE_MAX: usize = 8;
+/// Calls that one run makes at the same time.
+pub const RUN_CALLS_AT_ONCE_MAX: usize = 8;
+/// For how long a worker holds a run without a sign of life: so long a run stands still when its worker is killed.
+pub const RUN_LEASE: Duration = Duration::from_secs(10);
+/// How often a worker gives that sign.
+pub const RUN_RENEW_EVERY: Duration = Duration::from_secs(3);
+/// How often a worker without work, or a watcher, looks whether another process has changed anything.
+pub const RUN_POLL_EVERY: Duration = Duration::from_secs(2);
+/// How long a worker pauses when others have just taken what it saw.
+pub const RUN_CONTENDED_PAUSE: Duration = Duration::from_millis(50);
+/// How often a call that another worker may still be making is asked about.
+pub const RUN_IN_FLIGHT_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// The longest definition that a run is started with, in bytes.
+pub const RUN_DEFINITION_MAX_BYTES: usize = 256 * 1024;
+/// The longest input of a run, in bytes of JSON, with what its machine adds.
+pub const RUN_INPUT_MAX_BYTES: usize = 1024 * 1024;
+/// The longest name of a run, in bytes.
+pub const RUN_NAME_MAX_BYTES: usize = 200;
+/// Entries of a journal that are read at once, and told to a watcher at once.
+pub const RUN_ENTRIES_PAGE: u32 = 200;
+/// Steps of a run that it is shown with; the export has all.
+pub const RUN_STEPS_SHOWN_MAX: usize = 1_000;
+/// How long one stream of events lasts; the watcher comes back with the number of the last event, and with a token that is
+/// looked at anew.
+pub const RUN_EVENTS_LAST_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long a stream of events is silent before it says that it is still there.
+pub const RUN_EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -97,21 +97,28 @@ impl Gateway {
                 let ticket = self.inner.actors.ticket();
                 let row = self.inner.store.find_token_by_hash(&hash.0).await.map_err(storage_problem)?;
                 let Some(row) = row.filter(|row| row.revoked_at.is_none()) else { return Ok(None) };
-                let actor = Arc::new(Actor {
-                    token_id: row.id,
-                    environment_id: row.environment_id,
-                    name: row.name,
-                    role: row.role,
-                    operator: row.operator,
-                    narrowing: row.narrowing,
-                    expires_at: row.expires_at,
-                });
+                let actor = Arc::new(actor(row));
                 self.inner.actors.insert(ticket, hash, Arc::clone(&actor));
                 actor
             }
         };
+        Ok(self.unless_expired(actor))
+    }
+
+    fn unless_expired(&self, actor: Arc<Actor>) -> Option<Arc<Actor>> {
         let expired = actor.expires_at.is_some_and(|at| at <= self.inner.clock.now());
-        Ok((!expired).then_some(actor))
+        (!expired).then_some(actor)
+    }
+
+    /// The actor of a token as it is now; `None` when it has expired or was revoked.
+    pub(crate) async fn actor_of(
+        &self,
+        environment: EnvironmentId,
+        token: TokenId,
+    ) -> Result<Option<Arc<Actor>>, Problem> {
+        let row = self.inner.store.find_token(environment, token).await.map_err(storage_problem)?;
+        let row = row.filter(|row| row.revoked_at.is_none());
+        Ok(row.and_then(|row| self.unless_expired(Arc::new(actor(row)))))
     }
 
     /// Makes a token; its text is returned once.
@@ -299,6 +306,18 @@ impl Gateway {
                  `qm token recover` makes one on the data folder, with the server stopped.",
             )),
         }
+    }
+}
+
+fn actor(row: TokenRow) -> Actor {
+    Actor {
+        token_id: row.id,
+        environment_id: row.environment_id,
+        name: row.name,
+        role: row.role,
+        operator: row.operator,
+        narrowing: row.narrowing,
+        expires_at: row.expires_at,
     }
 }
 

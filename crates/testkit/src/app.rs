@@ -6,6 +6,8 @@ use std::sync::Arc;
 use quartermaster_api::{Limits, Shutdown};
 use quartermaster_egress::AllowedUpstreams;
 use quartermaster_engine::Exchange;
+use quartermaster_gateway::runs::PlaybookKind;
+use quartermaster_gateway::runs::machine::Kind;
 use quartermaster_gateway::{Gateway, Options};
 use quartermaster_simulator::{Config, Running};
 use quartermaster_store::Store;
@@ -33,6 +35,7 @@ pub struct Builder {
     upstreams: Vec<String>,
     definitions: Vec<(String, String)>,
     observer: Option<Observer>,
+    runs: Vec<Arc<dyn Kind>>,
     limits: Limits,
 }
 
@@ -46,6 +49,7 @@ impl Default for Builder {
             upstreams: Vec::new(),
             definitions: Vec::new(),
             observer: None,
+            runs: vec![Arc::new(PlaybookKind)],
             limits: Limits::default(),
         }
     }
@@ -94,6 +98,12 @@ impl Builder {
         self
     }
 
+    /// The gateway runs this kind of machine besides playbooks.
+    pub fn runs(mut self, kind: impl Kind + 'static) -> Self {
+        self.runs.push(Arc::new(kind));
+        self
+    }
+
     /// The server runs within these limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -131,15 +141,24 @@ impl Builder {
                 .chain(self.definitions)
                 .collect(),
             observer: self.observer,
+            runs: self.runs,
         })
         .expect("the definitions hold");
+        gateway.work_on_runs();
+        let stopping = gateway.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel::<()>();
-        let served =
-            tokio::spawn(quartermaster_api::serve_within(self.limits, gateway.clone(), listener, Vec::new(), async {
+        let served = tokio::spawn(quartermaster_api::serve_within(
+            self.limits,
+            gateway.clone(),
+            listener,
+            Vec::new(),
+            async move {
                 let _ = stopped.await;
-            }));
+                stopping.stop_runs();
+            },
+        ));
         secrets.add("the operator's token", &operator);
         let mut app = TestApp {
             operator: Client::new(address, Some(&operator), secrets.clone()),
@@ -264,6 +283,11 @@ impl TestApp {
     /// Calls a tool of the connected account.
     pub async fn call(&self, client: &Client, tool: &str, arguments: Value) -> crate::Answer {
         client.post(&self.account_path(&format!("/tools/{tool}/call")), &json!({ "arguments": arguments })).await
+    }
+
+    /// The body that starts a rehearsal of an offboarding, which changes nothing.
+    pub fn run_body(&self, email: &str) -> Value {
+        json!({"playbook": "offboard", "integrated_account_id": self.account, "input": {"email": email, "dry_run": true}})
     }
 
     /// The id of the person with this e-mail address, out of the simulator's own book.

@@ -7,9 +7,11 @@
 mod app;
 mod client;
 mod logs;
+mod script;
 mod secrets;
 
 pub use app::{Builder, TestApp};
 pub use client::{Answer, Client, Outgoing};
 pub use logs::captured_logs;
+pub use script::ScriptKind;
 pub use secrets::Secrets;

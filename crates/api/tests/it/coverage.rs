@@ -30,7 +30,7 @@ enum Audit {
     Nothing(&'static str),
 }
 
-/// One operation. In `path` and `body`, `{account}` and `{token}` stand for ids of this environment.
+/// One operation. In `path` and `body`, `{account}`, `{token}` and `{run}` stand for ids of this environment.
 struct Operation {
     method: &'static str,
     template: &'static str,
@@ -44,6 +44,7 @@ struct Operation {
 struct Ids {
     account: String,
     token: String,
+    run: String,
     person: String,
 }
 
@@ -51,7 +52,9 @@ impl Ids {
     async fn of(app: &TestApp) -> Self {
         let made = app.operator.request("POST", "/token").json(&json!({"name": "to be revoked", "role": "agent"}));
         let made = made.shows_secret().send().await.expect(201);
+        let run = app.operator.post("/run", &app.run_body("nobody@company.com")).await.expect(201);
         Self {
+            run: run["id"].as_str().unwrap().to_owned(),
             account: app.account.to_string(),
             token: made["id"].as_str().unwrap().to_owned(),
             person: app.person("a.miller@company.com"),
@@ -59,11 +62,20 @@ impl Ids {
     }
 
     fn nobody(&self) -> Self {
-        Self { account: NOBODY.to_owned(), token: NOBODY.to_owned(), person: self.person.clone() }
+        Self {
+            account: NOBODY.to_owned(),
+            token: NOBODY.to_owned(),
+            run: NOBODY.to_owned(),
+            person: self.person.clone(),
+        }
     }
 
     fn path(&self, operation: &Operation) -> String {
-        let path = operation.path.replace("{account}", &self.account).replace("{token}", &self.token);
+        let path = operation
+            .path
+            .replace("{account}", &self.account)
+            .replace("{token}", &self.token)
+            .replace("{run}", &self.run);
         path.replace("{person}", &self.person)
     }
 }
@@ -81,7 +93,7 @@ async fn send(app: &TestApp, client: &Client, operation: &Operation, path: &str)
 fn without_ids(answer: &Answer, ids: &Ids) -> Value {
     let mut body = answer.json();
     body["instance"] = Value::Null;
-    let text = body.to_string().replace(&ids.account, "ID").replace(&ids.token, "ID");
+    let text = body.to_string().replace(&ids.account, "ID").replace(&ids.token, "ID").replace(&ids.run, "ID");
     serde_json::from_str(&text).unwrap()
 }
 

@@ -86,6 +86,11 @@ async fn account_with_all_methods(app: &TestApp) -> String {
     app.connect(&app.operator, "all methods", changes).await.to_string()
 }
 
+/// A playbook that asks no vendor.
+fn waiting(seconds: u32) -> String {
+    format!("name: waiting\ndescription: Waits.\nsteps:\n  - {{name: pause, wait: {seconds}s}}\n")
+}
+
 #[tokio::test]
 async fn every_write_is_done_once_under_its_key() {
     let app = TestApp::start().await;
@@ -99,10 +104,20 @@ async fn every_write_is_done_once_under_its_key() {
     let list = format!("/integrated-account/{account}/tools/list_all_1_password_users/call");
     let found = admin.post(&list, &json!({"arguments": {"email": "a.miller@company.com"}})).await.expect(200);
     assert_eq!(found["result"][0]["id"], person.as_str());
+    let made = json!({"playbook": waiting(600), "integrated_account_id": account});
+    let made = app.operator.post("/run", &made).await.expect(201);
+    let run = made["id"].as_str().unwrap().to_owned();
     let fill = |text: &str| {
-        [("{account}", &account), ("{spare}", &spare), ("{token}", &token), ("{person}", &person), ("{other}", &other)]
-            .iter()
-            .fold(text.replace("{nobody}", NOBODY), |text, (name, value)| text.replace(name, value))
+        [
+            ("{run}", &run),
+            ("{account}", &account),
+            ("{spare}", &spare),
+            ("{token}", &token),
+            ("{person}", &person),
+            ("{other}", &other),
+        ]
+        .iter()
+        .fold(text.replace("{nobody}", NOBODY), |text, (name, value)| text.replace(name, value))
     };
     let body_of = |body: &Body| match body {
         Body::None => None,

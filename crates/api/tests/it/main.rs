@@ -11,6 +11,7 @@ mod keys;
 mod odd_upstream;
 mod problems;
 mod rate_limits;
+mod runs;
 mod server;
 mod tokens;
 mod tools;

@@ -148,7 +148,12 @@ impl House {
 
 /// A gateway over this store and simulator: the same as after a restart.
 pub(crate) fn gateway(simulator: &Running, store: &Store, clock: &Clock) -> Gateway {
-    let allowed = simulator.address().to_string();
+    gateway_to(simulator.address(), store, clock)
+}
+
+/// The same for a simulator at this address.
+pub(crate) fn gateway_to(simulator: std::net::SocketAddr, store: &Store, clock: &Clock) -> Gateway {
+    let allowed = simulator.to_string();
     Gateway::new(Options {
         store: store.clone(),
         root_key: root_key(),
@@ -159,6 +164,10 @@ pub(crate) fn gateway(simulator: &Running, store: &Store, clock: &Clock) -> Gate
             include_str!("../../../../integrations/1password/definition.yaml").to_owned(),
         )],
         observer: None,
+        runs: vec![
+            Arc::new(quartermaster_gateway::runs::PlaybookKind),
+            Arc::new(quartermaster_testkit::ScriptKind("script")),
+        ],
     })
     .unwrap()
 }

@@ -11,6 +11,7 @@ mod grounding;
 mod house;
 mod idempotency;
 mod isolation;
+mod runs;
 mod scenarios;
 mod tokens;
 mod tools;

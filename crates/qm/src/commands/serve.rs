@@ -1,8 +1,10 @@
 //! `qm serve`.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use quartermaster_egress::AllowedUpstreams;
+use quartermaster_gateway::runs::PlaybookKind;
 use quartermaster_gateway::{Gateway, Options};
 use quartermaster_types::Clock;
 use tokio::net::TcpListener;
@@ -36,14 +38,18 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         client: quartermaster_egress::Client::trusting(allowed, authorities),
         definitions: super::demo::definitions(),
         observer: None,
+        runs: vec![Arc::new(PlaybookKind)],
     });
     let gateway = gateway.map_err(Failure::failed)?;
     let workers = Workers::start(arguments.workers)?;
+    gateway.work_on_runs();
+    let stopping = gateway.clone();
     output::data(&format!("listening on http://{address}\n"))?;
     tracing::info!(%address, data_dir = %arguments.data.data_dir.display(), "serving");
     let shutdown = quartermaster_api::serve(gateway.clone(), listener, workers.handles(), async move {
         interrupts.next().await;
         tracing::info!("stopping: calls in flight come to their end");
+        stopping.stop_runs();
         tokio::spawn(async move {
             interrupts.next().await;
             end_at_once();

@@ -25,7 +25,7 @@ const fn operation(
 
 /// Every operation. Deletions of what others need come last.
 pub(super) fn operations() -> Vec<Operation> {
-    [accounts(), calls(), raw_calls(), configuration(), service(), deletions()].into_iter().flatten().collect()
+    [accounts(), calls(), raw_calls(), configuration(), runs(), service(), deletions()].into_iter().flatten().collect()
 }
 
 fn accounts() -> Vec<Operation> {
@@ -209,6 +209,24 @@ fn configuration() -> Vec<Operation> {
             Nothing("names nothing that exists, and a stranger may not call it"),
             Record("environment.create"),
         ),
+    ]
+}
+
+fn runs() -> Vec<Operation> {
+    vec![
+        operation(
+            "post",
+            "/run",
+            "/run",
+            |app| Some(app.run_body("nobody@company.com")),
+            Nothing("the account is named in the body; the test of runs looks at a foreign one"),
+            Record("run.start"),
+        ),
+        operation("get", "/run", "/run", NOTHING, Listed, READ),
+        operation("get", "/run/{id}", "/run/{run}", NOTHING, Named, READ),
+        operation("get", "/run/{id}/export", "/run/{run}/export", NOTHING, Named, READ),
+        operation("post", "/run/{id}/cancel", "/run/{run}/cancel", NOTHING, Named, Record("run.cancel")),
+        operation("get", "/run/{id}/events", "/run/{run}/events", NOTHING, Named, READ),
     ]
 }
 

@@ -27,7 +27,7 @@ fn write(operation: &'static str, status: u16, path: &'static str, body: Value, 
 
 /// Every write. Deletions of what others need come last.
 pub(super) fn writes() -> Vec<Write> {
-    [calls(), raw_calls(), configuration(), deletions()].into_iter().flatten().collect()
+    [calls(), raw_calls(), configuration(), runs(), deletions()].into_iter().flatten().collect()
 }
 
 /// The vendor knows only `suspend`; what it says of the rest is an answer too.
@@ -135,6 +135,14 @@ fn configuration() -> Vec<Write> {
             json!({"name": "keyed"}),
             ("/environment", json!({"name": "other"})),
         ),
+    ]
+}
+
+fn runs() -> Vec<Write> {
+    let body = |seconds: u32| json!({"playbook": super::waiting(seconds), "integrated_account_id": "{account}"});
+    vec![
+        write("post /run", 201, "/run", body(600), ("/run", body(601))),
+        write("post /run/{id}/cancel", 200, "/run/{run}/cancel", Value::Null, ("/run/{nobody}/cancel", Value::Null)),
     ]
 }
 

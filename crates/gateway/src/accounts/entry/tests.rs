@@ -39,6 +39,7 @@ async fn an_account_takes_few_bytes() {
         client: Client::new(AllowedUpstreams::default()),
         definitions: vec![("1password".to_owned(), text.to_owned())],
         observer: None,
+        runs: Vec::new(),
     })
     .unwrap();
     let ids = IdSource::new(clock.clone(), 1);

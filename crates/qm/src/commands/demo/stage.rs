@@ -49,6 +49,7 @@ impl Stage {
             client: quartermaster_egress::Client::new(allowed),
             definitions: super::definitions(),
             observer: Some(Arc::new(move |exchange| watcher.exchange(exchange))),
+            runs: vec![Arc::new(quartermaster_gateway::runs::PlaybookKind)],
         });
         let gateway = gateway.map_err(Failure::failed)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Failure::io("listening"))?;

@@ -1,0 +1,266 @@
+//! Runs.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, StatusCode, Uri};
+use quartermaster_gateway::limits::{RUN_EVENTS_KEEP_ALIVE, RUN_EVENTS_LAST_MAX};
+use quartermaster_gateway::runs::machine::name_of;
+use quartermaster_gateway::runs::{NewRun, RunEvents, RunFilter};
+use quartermaster_gateway::{Actor, Gateway};
+use quartermaster_store_model::RunState;
+use quartermaster_types::{AccountId, FieldError, RunId};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::accounts::page;
+use super::{empty, fixed, json, put};
+use crate::app::App;
+use crate::extract::{Caller, JsonBody, Members, PathParts, Query};
+use crate::failure::Failure;
+use crate::schema;
+
+/// Start a run
+///
+/// It is checked whole and stored; a worker goes on with it at once. It works with the rights that the token has at each call.
+#[utoipa::path(post, path = "/run", tag = "runs",
+    request_body = schema::NewRun,
+    responses(
+        (status = 201, description = "The run, queued.", body = schema::Run,
+            headers(("location" = String, description = "Its path."))),
+        (status = 404, description = "`not_found`"),
+        (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`")))]
+pub(super) async fn start_run(
+    State(app): State<App>,
+    caller: Caller,
+    uri: Uri,
+    body: JsonBody,
+) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    let run = new_run(body.members()?)?;
+    let gateway = app.gateway().clone();
+    let work = async move { Ok(gateway.start_run(&caller.actor, caller.request_id, run).await?) };
+    let view = app.to_the_end(work).await?;
+    let mut response = json(StatusCode::CREATED, &view)?;
+    put(&mut response, LOCATION, &format!("/run/{}", view.summary.id));
+    Ok(response)
+}
+
+fn new_run(mut members: Members<'_>) -> Result<NewRun, Failure> {
+    let definition = members.required_text("playbook");
+    let account = members.required_text("integrated_account_id");
+    let account: AccountId = account.parse().unwrap_or_else(|_| {
+        if !account.is_empty() {
+            members.wrong("integrated_account_id", "Must be the UUID of an integrated account.");
+        }
+        AccountId(uuid::Uuid::nil())
+    });
+    let input = members.object("input").unwrap_or_default();
+    members.finish()?;
+    Ok(NewRun { kind: "playbook".to_owned(), definition, account, input })
+}
+
+/// List runs
+///
+/// Newest first: all of the environment for admins and auditors whose token is not narrowed, for others those that the token
+/// started.
+#[utoipa::path(get, path = "/run", tag = "runs", params(schema::PageParameters, schema::RunParameters),
+    responses((status = 200, description = "One page.", body = schema::RunPage)))]
+pub(super) async fn list_runs(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response, Failure> {
+    let mut query = Query::of(&uri)?;
+    let page = page(&mut query);
+    let state = query.parsed::<StateName>("state", &StateName::expected());
+    let filter = RunFilter { state: state.map(|state| state.0), name: query.text("name") };
+    query.finish()?;
+    json(StatusCode::OK, &app.gateway().list_runs(&caller.actor, &page, &filter).await?)
+}
+
+struct StateName(RunState);
+
+impl StateName {
+    fn expected() -> String {
+        let names: Vec<String> = RunState::ALL.iter().map(|state| format!("`{}`", state.as_str())).collect();
+        format!("one of {}", names.join(", "))
+    }
+}
+
+impl std::str::FromStr for StateName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        RunState::from_name(text).map(Self).ok_or(())
+    }
+}
+
+/// Read a run
+///
+/// With its steps in the order in which they were begun, and what came of it.
+#[utoipa::path(get, path = "/run/{id}", tag = "runs", params(schema::RunPath),
+    responses((status = 200, description = "The run.", body = schema::Run), (status = 404, description = "`not_found`")))]
+pub(super) async fn get_run(
+    State(app): State<App>,
+    caller: Caller,
+    PathParts(id): PathParts<RunId>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    json(StatusCode::OK, &app.gateway().get_run(&caller.actor, id).await?)
+}
+
+/// Stop a run
+///
+/// It makes no further call; one that is under way comes to its end. Stopping twice is stopping once, and one that has ended
+/// stays as it is.
+#[utoipa::path(post, path = "/run/{id}/cancel", tag = "runs", params(schema::RunPath),
+    responses((status = 200, description = "The run.", body = schema::RunSummary), (status = 404, description = "`not_found`")))]
+pub(super) async fn cancel_run(
+    State(app): State<App>,
+    caller: Caller,
+    PathParts(id): PathParts<RunId>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    let gateway = app.gateway().clone();
+    let work = async move { Ok(gateway.cancel_run(&caller.actor, caller.request_id, id).await?) };
+    json(StatusCode::OK, &app.to_the_end(work).await?)
+}
+
+/// Export a run
+///
+/// What was run, with what, the whole journal and what came of it: enough to replay it. `format=html`: a page for people that
+/// needs no other file.
+#[utoipa::path(get, path = "/run/{id}/export", tag = "runs", params(schema::RunPath, schema::ExportParameters),
+    responses(
+        (status = 200, description = "The run.", body = schema::RunExport),
+        (status = 404, description = "`not_found`")))]
+pub(super) async fn export_run(
+    State(app): State<App>,
+    caller: Caller,
+    PathParts(id): PathParts<RunId>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let mut query = Query::of(&uri)?;
+    let format = query.text("format");
+    query.finish()?;
+    let as_page = match format.as_deref() {
+        None | Some("json") => false,
+        Some("html") => true,
+        Some(_) => {
+            let detail = "Must be `json` or `html`.".to_owned();
+            let error = FieldError { pointer: "/format".to_owned(), detail };
+            return Err(Failure::invalid("The query is not as this route takes it.", vec![error]));
+        }
+    };
+    let export = app.gateway().export_run(&caller.actor, id).await?;
+    if !as_page {
+        return json(StatusCode::OK, &export);
+    }
+    let mut response = fixed("text/html; charset=utf-8", export.html()?);
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+    put(&mut response, http::header::CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
+}
+
+/// Watch a run
+///
+/// Server-sent events: one for each entry of the journal, named as the entry is (`begun`, `finished`, `failed`, `woken`), its
+/// number as the id; after the last one `end` with the run. `last-event-id` goes on after the event that was seen last; 204
+/// means that there is nothing more. A stream lasts five minutes at most; come back then.
+#[utoipa::path(get, path = "/run/{id}/events", tag = "runs", params(schema::RunPath, schema::LastEventId),
+    responses(
+        (status = 200, description = "Events.", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "The run has ended, and its end was seen."),
+        (status = 404, description = "`not_found`")))]
+pub(super) async fn watch_run(
+    State(app): State<App>,
+    caller: Caller,
+    PathParts(id): PathParts<RunId>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    let after = last_event_id(&headers)?;
+    // Before the answer begins: who may not see the run is told so, and who has seen its end too.
+    let run = app.gateway().get_run_summary(&caller.actor, id).await?;
+    if run.state.is_end() && after > run.entries {
+        return Ok(empty(StatusCode::NO_CONTENT));
+    }
+    let watch =
+        Watch { gateway: app.gateway().clone(), caller, id, after, until: Instant::now() + RUN_EVENTS_LAST_MAX };
+    let events = stream::unfold(Some(watch), |watch| async move { watch?.next().await });
+    let mut response = Response::new(Body::from_stream(events));
+    put(&mut response, CONTENT_TYPE, "text/event-stream");
+    put(&mut response, CACHE_CONTROL, "no-store");
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<u32, Failure> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(0) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| {
+        let detail = "Must be the id of an event of this run, a number.".to_owned();
+        let error = FieldError { pointer: "/last-event-id".to_owned(), detail };
+        Failure::invalid("A header of the request is not as it should be.", vec![error])
+    })
+}
+
+/// Somebody who watches a run.
+struct Watch {
+    gateway: Gateway,
+    caller: Caller,
+    id: RunId,
+    after: u32,
+    until: Instant,
+}
+
+impl Watch {
+    /// The next events, and who watches on; `None` at the end of the stream.
+    async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Option<Self>)> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.gateway.runs_are_stopping() {
+            return None;
+        }
+        let actor: &std::sync::Arc<Actor> = &self.caller.actor;
+        let patience: Duration = left.min(RUN_EVENTS_KEEP_ALIVE);
+        let events = match self.gateway.run_events(actor, self.id, self.after, patience).await {
+            Ok(events) => events,
+            Err(problem) => {
+                tracing::warn!(%problem, "a run cannot be watched on");
+                return None;
+            }
+        };
+        let text = text(&events, self.after);
+        if let Some(last) = events.entries.last() {
+            self.after = last.number;
+        }
+        let on = events.end.is_none().then_some(self);
+        Some((Ok(Bytes::from(text)), on))
+    }
+}
+
+/// Events in the form of the stream; a comment when there are none, so that nobody takes the connection for dead.
+fn text(events: &RunEvents, after: u32) -> String {
+    let mut text = String::new();
+    for entry in &events.entries {
+        event(&mut text, name_of(&entry.entry), entry.number, entry);
+    }
+    if let Some(run) = &events.end {
+        event(&mut text, "end", events.entries.last().map_or(after, |entry| entry.number) + 1, run);
+    }
+    if text.is_empty() {
+        text.push_str(": still there\n\n");
+    }
+    text
+}
+
+/// JSON has no line breaks of its own.
+fn event(text: &mut String, name: &str, id: u32, data: &impl Serialize) {
+    let data = serde_json::to_string(data).unwrap_or_default();
+    text.push_str(&format!("id: {id}\nevent: {name}\ndata: {data}\n\n"));
+}

@@ -1,0 +1,217 @@
+//! Runs as callers see them.
+
+use indexmap::IndexMap;
+use quartermaster_store_model::{RunRow, RunState};
+use quartermaster_types::{AccountId, Code, Problem, RunId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::machine::{Action, Entry};
+use crate::limits::RUN_STEPS_SHOWN_MAX;
+
+/// A run without what it was started with and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Id.
+    pub id: RunId,
+    /// What kind of machine runs it.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The account that it works on.
+    pub account_id: Option<AccountId>,
+    /// The token that started it.
+    pub token_id: TokenId,
+    /// Where it stands.
+    pub state: RunState,
+    /// The session of its calls, as in the audit log.
+    pub session: String,
+    /// Entries in its journal.
+    pub entries: u32,
+    /// For one that waits: when it goes on.
+    pub waits_until: Option<Timestamp>,
+    /// When somebody asked to stop it.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a worker first took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Who ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecidedBy {
+    /// The run itself: a replay comes to the same end.
+    Machine,
+    /// The gateway: it could not go on with the run.
+    Gateway,
+    /// Somebody stopped it.
+    Caller,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOutcome {
+    /// Who ended it.
+    pub decided_by: DecidedBy,
+    /// `done` or `failed`, with the report; `None` for one that was stopped.
+    pub action: Option<Action>,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunView {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: RunSummary,
+    /// What it was started with.
+    pub input: Value,
+    /// What came of it, at its end.
+    pub outcome: Option<RunOutcome>,
+    /// Its steps, in the order in which they were begun; at most [`RUN_STEPS_SHOWN_MAX`].
+    pub steps: Vec<RunStep>,
+    /// Steps that are left out here; the export has all.
+    pub steps_left_out: usize,
+}
+
+/// How a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Begun, and no end is written yet. In a run that has ended: nobody knows whether it happened; the audit log may.
+    UnderWay,
+    /// It worked.
+    Done,
+    /// It did not.
+    Failed,
+}
+
+/// One step of a run: a call, or a wait that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStep {
+    /// Names it within the run.
+    pub key: String,
+    /// `call` or `wait`.
+    pub kind: StepKind,
+    /// How it stands.
+    pub state: StepState,
+    /// The account, when it is not the run's own.
+    pub account: Option<String>,
+    /// The method, `users.suspend`.
+    pub method: Option<String>,
+    /// Arguments.
+    pub arguments: Option<Map<String, Value>>,
+    /// How often it was begun: more than once after a crash.
+    pub attempts: u32,
+    /// When it was first begun.
+    pub begun_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The request, as in the audit log.
+    pub request_id: Option<String>,
+    /// Why it failed.
+    pub problem: Option<Problem>,
+}
+
+/// What a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// A call.
+    Call,
+    /// A wait.
+    Wait,
+}
+
+impl RunSummary {
+    pub(crate) fn of(row: &RunRow) -> Self {
+        Self {
+            id: row.id,
+            kind: row.kind.clone(),
+            name: row.name.clone(),
+            account_id: row.account_id,
+            token_id: row.token_id,
+            state: row.state,
+            session: super::session(row.id),
+            entries: row.entries,
+            waits_until: row.due_at.filter(|_| row.state == RunState::Waiting),
+            cancel_requested_at: row.cancel_requested_at,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+impl RunView {
+    pub(crate) fn of(row: &RunRow, mut steps: Vec<RunStep>) -> Result<Self, Problem> {
+        let steps_left_out = steps.len().saturating_sub(RUN_STEPS_SHOWN_MAX);
+        steps.truncate(RUN_STEPS_SHOWN_MAX);
+        let outcome = row.outcome.as_deref().map(serde_json::from_str).transpose();
+        let (Ok(input), Ok(outcome)) = (serde_json::from_str(&row.input), outcome) else {
+            tracing::error!(run = %row.id, "a stored run cannot be read");
+            return Err(Problem::gateway(Code::Internal, "The stored run cannot be read."));
+        };
+        Ok(Self { summary: RunSummary::of(row), input, outcome, steps, steps_left_out })
+    }
+}
+
+/// The steps that entries tell of.
+pub(crate) fn steps(entries: impl Iterator<Item = Entry>) -> Vec<RunStep> {
+    let mut steps: IndexMap<String, RunStep> = IndexMap::new();
+    for entry in entries {
+        match entry {
+            Entry::Begun { call, at } => {
+                if let Some(step) = steps.get_mut(&call.key) {
+                    step.attempts += 1;
+                    continue;
+                }
+                let mut step = step(call.key, StepKind::Call, StepState::UnderWay, at);
+                step.account = call.account;
+                step.method = Some(format!("{}.{}", call.resource, call.method));
+                step.arguments = Some(call.arguments);
+                steps.insert(step.key.clone(), step);
+            }
+            Entry::Finished { key, at, request_id, .. } => {
+                if let Some(step) = steps.get_mut(&key) {
+                    step.state = StepState::Done;
+                    step.finished_at = Some(at);
+                    step.request_id = request_id;
+                }
+            }
+            Entry::Failed { key, at, problem } => {
+                if let Some(step) = steps.get_mut(&key) {
+                    step.state = StepState::Failed;
+                    step.finished_at = Some(at);
+                    step.request_id.clone_from(&problem.body().instance);
+                    step.problem = Some(problem);
+                }
+            }
+            Entry::Woken { key, at } => {
+                let mut step = step(key, StepKind::Wait, StepState::Done, at);
+                step.finished_at = Some(at);
+                steps.insert(step.key.clone(), step);
+            }
+        }
+    }
+    steps.into_values().collect()
+}
+
+fn step(key: String, kind: StepKind, state: StepState, at: Timestamp) -> RunStep {
+    RunStep {
+        key,
+        kind,
+        state,
+        account: None,
+        method: None,
+        arguments: None,
+        attempts: 1,
+        begun_at: at,
+        finished_at: None,
+        request_id: None,
+        problem: None,
+    }
+}
