@@ -209,7 +209,7 @@ impl Client {
     }
 
     /// Walks a configuration list to its end or to `limit` items.
-    async fn every<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn every<T: serde::de::DeserializeOwned>(
         &self,
         path: &str,
         filter: &[(&'static str, String)],

@@ -120,6 +120,11 @@ impl Client {
         self.send(Method::GET, path, None, HeaderMap::new()).await
     }
 
+    /// The body as it came.
+    pub(crate) async fn bytes(&self, path: &str) -> Result<Bytes, ClientError> {
+        Ok(self.exchange(Method::GET, path, None, HeaderMap::new()).await?.2)
+    }
+
     pub(crate) async fn send<T: DeserializeOwned>(
         &self,
         method: Method,

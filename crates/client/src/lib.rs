@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod model;
 mod rate;
+mod runs;
 mod tools;
 
 pub use admin::{AuditLogQuery, NewAccount, NewToken};
@@ -15,4 +16,5 @@ pub use client::{Answer, Client};
 pub use error::ClientError;
 pub use model::{Account, AuditEntry, CreatedEnvironment, CreatedToken, Integration, Lifecycle, ListPage, Page, Token};
 pub use rate::RateHeaders;
+pub use runs::{NewRun, Run, RunStep, RunSummary, RunsQuery};
 pub use tools::{CallOptions, ToolsQuery};

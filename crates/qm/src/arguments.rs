@@ -3,6 +3,7 @@
 mod gateway;
 mod local;
 mod playbooks;
+mod runs;
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub(crate) use local::{
     SimulateArguments,
 };
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
+
+pub(crate) use runs::{ExportFormat, RunsCommand, RunsList, RunsReplay};
 
 use crate::env;
 use crate::output::Format;
@@ -99,6 +102,9 @@ pub(crate) enum Command {
     Offboard(OffboardArguments),
     /// Compare a list of people with the directory; suspend those who still have access
     Audit(AuditArguments),
+    /// Watch, stop, export and replay runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Show what was done
     AuditLog(AuditLogArguments),
     /// Print shell completions
@@ -149,7 +155,7 @@ fn switch() -> FalseyValueParser {
 /// An id as the lists print it.
 fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| {
-        "not an id, which is a UUID: `qm account list` and `qm token list` show those that there are".to_owned()
+        "not an id, which is a UUID: `qm account list`, `qm token list` and `qm runs list` show those that there are".to_owned()
     })
 }
 

@@ -7,5 +7,6 @@ mod commands;
 mod demo;
 mod folder;
 mod offboard;
+mod runs;
 mod stage;
 mod upstream_ca;

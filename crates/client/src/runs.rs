@@ -1,0 +1,162 @@
+//! Runs: starting, listing, reading, stopping and exporting them.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use quartermaster_types::{AccountId, RunId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::client::{Client, query};
+use crate::error::ClientError;
+
+/// A new run of a playbook.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The name of a playbook that ships, or the whole text of one.
+    pub playbook: String,
+    /// On which account.
+    pub account: AccountId,
+    /// What it is started with.
+    pub input: Map<String, Value>,
+}
+
+/// A run as lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Id.
+    pub id: RunId,
+    /// `playbook`.
+    pub kind: String,
+    /// Name of what is run.
+    pub name: String,
+    /// The account that it works on.
+    #[serde(default)]
+    pub account_id: Option<AccountId>,
+    /// The token that started it.
+    pub token_id: TokenId,
+    /// `queued`, `running`, `waiting`, `done`, `failed` or `cancelled`.
+    pub state: String,
+    /// The session of its calls, as in the audit log.
+    #[serde(default)]
+    pub session: String,
+    /// Entries in its journal.
+    #[serde(default)]
+    pub entries: u32,
+    /// For one that waits: when it goes on.
+    #[serde(default)]
+    pub waits_until: Option<Timestamp>,
+    /// When somebody asked to stop it.
+    #[serde(default)]
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a worker first took it.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+}
+
+impl RunSummary {
+    /// Whether nothing comes any more.
+    pub fn has_ended(&self) -> bool {
+        self.finished_at.is_some()
+    }
+}
+
+/// A run with its steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: RunSummary,
+    /// What it was started with.
+    #[serde(default)]
+    pub input: Value,
+    /// What came of it: `decided_by` and `action`.
+    #[serde(default)]
+    pub outcome: Value,
+    /// Its steps.
+    #[serde(default)]
+    pub steps: Vec<RunStep>,
+    /// Steps that are left out.
+    #[serde(default)]
+    pub steps_left_out: u64,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStep {
+    /// Names it within the run.
+    pub key: String,
+    /// `call` or `wait`.
+    pub kind: String,
+    /// `under_way`, `done` or `failed`.
+    pub state: String,
+    /// The account, when it is not the run's own.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The method.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Arguments.
+    #[serde(default)]
+    pub arguments: Option<Map<String, Value>>,
+    /// How often it was begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When it was first begun.
+    pub begun_at: Timestamp,
+    /// When it ended.
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+    /// The request, as in the audit log.
+    #[serde(default)]
+    pub request_id: Option<String>,
+    /// Why it failed.
+    #[serde(default)]
+    pub problem: Option<Value>,
+}
+
+/// Which runs. Empty members do not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct RunsQuery {
+    /// Only in this state.
+    pub state: Option<String>,
+    /// Only of this name.
+    pub name: Option<String>,
+}
+
+impl Client {
+    /// Starts a run.
+    pub async fn start_run(&self, run: &NewRun) -> Result<Run, ClientError> {
+        let body = json!({"playbook": run.playbook, "integrated_account_id": run.account, "input": run.input});
+        Ok(self.send(Method::POST, "/run", Some(&body), HeaderMap::new()).await?.value)
+    }
+
+    /// Runs, newest first, up to `limit`.
+    pub async fn runs(&self, runs: &RunsQuery, limit: usize) -> Result<Vec<RunSummary>, ClientError> {
+        let pairs = [("state", runs.state.clone()), ("name", runs.name.clone())];
+        let pairs: Vec<_> = pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        self.every("/run", &pairs, limit).await
+    }
+
+    /// One run with its steps.
+    pub async fn run(&self, id: RunId) -> Result<Run, ClientError> {
+        Ok(self.get(&format!("/run/{id}")).await?.value)
+    }
+
+    /// Asks to stop a run.
+    pub async fn cancel_run(&self, id: RunId) -> Result<RunSummary, ClientError> {
+        let path = format!("/run/{id}/cancel");
+        Ok(self.send(Method::POST, &path, None, HeaderMap::new()).await?.value)
+    }
+
+    /// The whole of a run, as the gateway wrote it: JSON, or a page of HTML.
+    pub async fn export_run(&self, id: RunId, as_page: bool) -> Result<Bytes, ClientError> {
+        let format = if as_page { "html" } else { "json" };
+        let pairs = query([("format", format.to_owned())]);
+        self.bytes(&format!("/run/{id}/export{pairs}")).await
+    }
+}
