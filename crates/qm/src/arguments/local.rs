@@ -209,7 +209,7 @@ pub(crate) enum PlaybookCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Check calls and arguments against this integration too
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, env = "QM_INTEGRATION", value_name = "NAME")]
         integration: Option<String>,
         #[command(flatten)]
         output: OutputArguments,
