@@ -105,9 +105,12 @@ pub struct RunEvents {
     pub end: Option<RunSummary>,
 }
 
+/// What the names of runs' sessions begin with. No door takes such a name from a caller: it would share what the run has read.
+pub const RUN_SESSION_PREFIX: &str = "run:";
+
 /// The session of a run's calls.
 pub(crate) fn session(id: RunId) -> String {
-    format!("run:{id}")
+    format!("{RUN_SESSION_PREFIX}{id}")
 }
 
 impl Gateway {

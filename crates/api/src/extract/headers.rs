@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use quartermaster_gateway::runs::RUN_SESSION_PREFIX;
 use quartermaster_types::{Code, FieldError, Problem};
 
 use crate::failure::Failure;
@@ -31,12 +32,18 @@ pub(crate) struct CallHeaders {
 impl CallHeaders {
     /// Reads them.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        Ok(Self {
-            session: visible(headers, &SESSION, SESSION_MAX_BYTES)?,
-            wait: wait(headers)?,
-            idempotency_key: idempotency_key(headers)?,
-        })
+        Ok(Self { session: session(headers)?, wait: wait(headers)?, idempotency_key: idempotency_key(headers)? })
     }
+}
+
+/// `quartermaster-session`: the caller's own name, never that of a run's session.
+fn session(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let session = visible(headers, &SESSION, SESSION_MAX_BYTES)?;
+    if session.as_ref().is_some_and(|name| name.starts_with(RUN_SESSION_PREFIX)) {
+        let detail = format!("Must not begin with `{RUN_SESSION_PREFIX}`: such sessions are those of runs.");
+        return Err(bad(&SESSION, &detail));
+    }
+    Ok(session)
 }
 
 /// `Idempotency-Key`.
@@ -154,6 +161,13 @@ mod tests {
             }
             assert_eq!(code(CallHeaders::of(&headers(&[(name, "a"), (name, "b")]))), Some(Code::InvalidArgument));
         }
+    }
+
+    #[test]
+    fn nobody_takes_the_session_of_a_run() {
+        let of_a_run = headers(&[("quartermaster-session", "run:01890000-0000-7000-8000-000000000000")]);
+        assert_eq!(code(CallHeaders::of(&of_a_run)), Some(Code::InvalidArgument));
+        assert!(CallHeaders::of(&headers(&[("quartermaster-session", "running")])).is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The members of a JSON object, read one by one: every wrong one is named, and none of their values is repeated.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use quartermaster_types::{FieldError, Timestamp};
@@ -125,15 +126,16 @@ impl<'a> Members<'a> {
         }
         let mut secrets = BTreeMap::new();
         for (key, value) in pairs {
-            if secrets.contains_key(&key) {
-                let pointer = format!("/{name}{}", pointer(&key));
-                self.errors.push(FieldError { pointer, detail: strict::REPEATED.to_owned() });
-            } else if let Ok(text) = serde_json::from_str::<String>(value.get()) {
-                secrets.insert(key, SecretString::from(text));
-            } else {
-                let pointer = format!("/{name}{}", pointer(&key));
-                self.errors.push(FieldError { pointer, detail: "Must be a string.".to_owned() });
-            }
+            let (key, detail) = match (secrets.entry(key), serde_json::from_str::<String>(value.get())) {
+                (Entry::Vacant(free), Ok(text)) => {
+                    free.insert(SecretString::from(text));
+                    continue;
+                }
+                (Entry::Vacant(free), Err(_)) => (free.into_key(), "Must be a string."),
+                (Entry::Occupied(taken), _) => (taken.key().clone(), strict::REPEATED),
+            };
+            let pointer = format!("/{name}{}", pointer(&key));
+            self.errors.push(FieldError { pointer, detail: detail.to_owned() });
         }
         Some(secrets)
     }
@@ -252,7 +254,7 @@ mod tests {
         let at = errors(Members::of(&body(MEMBERS_MAX)).unwrap());
         assert_eq!((at.len(), at[0].0.as_str()), (MEMBERS_MAX, "/m0"));
         let past = errors(Members::of(&body(MEMBERS_MAX + 1)).unwrap());
-        let told = ("".to_owned(), "Has 201 members; at most 200 are read.".to_owned());
+        let told = (String::new(), "Has 201 members; at most 200 are read.".to_owned());
         assert_eq!((past.len(), &past[0]), (MEMBERS_MAX + 1, &told));
         let credentials = format!("{{\"credentials\":{}}}", body(MEMBERS_MAX + 1));
         let mut members = Members::of(&credentials).unwrap();

@@ -5,7 +5,6 @@ use std::time::Duration;
 use quartermaster_client::{Client, Run, RunStep, RunSummary, RunsQuery};
 use quartermaster_gateway::runs::{PlaybookKind, RunExport, replay};
 use quartermaster_types::RunId;
-use serde_json::Value;
 
 use crate::arguments::{ExportFormat, RunsCommand, RunsList, RunsReplay};
 use crate::connect;
