@@ -4,10 +4,13 @@ use quartermaster_types::{AccountId, AuditId, EnvironmentId, RequestId, Timestam
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub mod chain;
 pub mod column;
 mod runs;
 
 pub use runs::{RUN_ENTRIES_MAX, RunEntryRow, RunLease, RunQuery, RunRow, RunState};
+
+pub use quartermaster_audit_chain as audit_chain;
 
 /// Storage failed.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod audit_chain;
 mod columns;
 mod environments;
 mod error;

@@ -5,8 +5,11 @@
 //! placeholders must be fixed to keep the statement prepared, so there are a few sizes, and the unused rows of a batch
 //! stay unbound, which is NULL, and are filtered out.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use quartermaster_store_model::audit_chain::{GENESIS, Hash};
+use quartermaster_store_model::chain::extend;
 use quartermaster_store_model::column::{
     CorruptColumn, audit_text, audit_value, count_from_integer, earliest_audit_id, id_from_bytes, outcome_from_text,
 };
@@ -16,10 +19,10 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, Execute};
 
-use crate::SqliteStore;
 use crate::columns::{HIGHEST, LOWEST, bytes};
-use crate::connection::Durability;
+use crate::connection::{Durability, begin};
 use crate::error::ResultExt;
+use crate::{SqliteStore, audit_chain};
 
 /// How many rows of placeholders the statements for batches have; a batch takes the first that holds it.
 const BATCH_ROWS: [usize; 4] = [16, 64, 256, AUDIT_APPEND_MAX_ROWS];
@@ -27,16 +30,16 @@ const BATCH_ROWS: [usize; 4] = [16, 64, 256, AUDIT_APPEND_MAX_ROWS];
 /// The statements for [`BATCH_ROWS`], made when first needed.
 static BATCH_STATEMENTS: [OnceLock<Arc<str>>; BATCH_ROWS.len()] = [const { OnceLock::new() }; BATCH_ROWS.len()];
 
-const COLUMNS: usize = 18;
+const COLUMNS: usize = 20;
 
 /// The checked statement for one row, from which those for batches are made.
 macro_rules! insert_row {
-    ($row:expr) => {
+    ($row:expr, $place:expr) => {
         sqlx::query!(
             "INSERT INTO audit (environment_id, id, at, request_id, token_id, session, door, action, account_id,
                                 target, arguments, before, after, decision, outcome, code, upstream_calls,
-                                duration_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                duration_ms, sequence, hash)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             bytes(&$row.environment_id.0),
             bytes(&$row.id.0),
             $row.at.unix_ms(),
@@ -54,44 +57,51 @@ macro_rules! insert_row {
             $row.outcome.as_str(),
             $row.code,
             $row.upstream_calls,
-            $row.duration_ms
+            $row.duration_ms,
+            $place.0,
+            $place.1.0.as_slice()
         )
     };
 }
 
-/// Writes one record in the transaction of the change that it speaks of. An id that is there already is an error: the
-/// change must not go unrecorded.
+/// Writes one record in the transaction of the change that it speaks of, at the next place of its chain. An id that is
+/// there already is an error: the change must not go unrecorded.
 pub(crate) async fn record(
     transaction: &mut SqliteConnection,
     row: &AuditRow,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    insert_row!(row).execute(transaction).await.conflict(operation, "the audit record").map(|_| ())
+    let mut tips = audit_chain::tips(transaction, &[row], operation).await?;
+    for place in extend(&mut tips, &[row]).unwrap_or_default() {
+        insert_row!(row, place).execute(&mut *transaction).await.conflict(operation, "the audit record")?;
+    }
+    audit_chain::move_to(transaction, &tips, operation).await
 }
 
 impl SqliteStore {
-    /// Appends audit records in one statement, at most [`AUDIT_APPEND_MAX_ROWS`]. Records that are there already stay as
-    /// they are, so that a batch can be tried again. Outlives the end of the process; a loss of power can cost the last
-    /// moments, up to the next durable write.
+    /// Appends audit records, at most [`AUDIT_APPEND_MAX_ROWS`], at the next places of their chains, in one transaction.
+    /// Records that are there already stay as they are, so that a batch can be tried again. Outlives the end of the process;
+    /// a loss of power can cost the last moments, up to the next durable write.
     pub async fn append_audit(&self, rows: &[AuditRow]) -> Result<(), StoreError> {
         const OPERATION: &str = "appending to the audit log";
-        let Some(first) = rows.first() else { return Ok(()) };
-        let Some(size) = BATCH_ROWS.iter().position(|size| rows.len() <= *size) else {
-            return Err(StoreError::database(OPERATION, TooManyRows(rows.len())));
-        };
-        let statement =
-            BATCH_STATEMENTS[size].get_or_init(|| batch_statement(insert_row!(first).sql().as_str(), BATCH_ROWS[size]));
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(rows.len() * COLUMNS, 0);
-        for row in rows {
-            add_row(&mut arguments, row).map_err(|error| StoreError::database(OPERATION, error))?;
+        if rows.is_empty() {
+            return Ok(());
         }
+        if rows.len() > AUDIT_APPEND_MAX_ROWS {
+            return Err(StoreError::database(OPERATION, TooManyRows(rows.len())));
+        }
+        let rows: Vec<_> = rows.iter().collect();
         let mut writer = self.writer(OPERATION, Durability::Process).await?;
-        sqlx::query_with(AssertSqlSafe(Arc::clone(statement)), arguments)
-            .execute(&mut *writer)
-            .await
-            .during(OPERATION)
-            .map(|_| ())
+        let mut transaction = begin(&mut writer, OPERATION).await?;
+        match append(&mut transaction, &rows, OPERATION).await {
+            // Some are there from an earlier try. The failed statement left nothing behind.
+            Err(StoreError::Conflict(_)) => {
+                let missing = missing(&mut transaction, &rows, OPERATION).await?;
+                append(&mut transaction, &missing, OPERATION).await?;
+            }
+            other => other?,
+        }
+        transaction.commit().await.during(OPERATION)
     }
 
     /// Reads audit records, newest first. The log has no index besides its own order: a search by account or action
@@ -137,15 +147,65 @@ impl SqliteStore {
 #[error("{0} records in one batch, where at most {AUDIT_APPEND_MAX_ROWS} are allowed")]
 struct TooManyRows(usize);
 
+/// Appends rows, none of which is there.
+async fn append(
+    transaction: &mut SqliteConnection,
+    rows: &[&AuditRow],
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let mut tips = audit_chain::tips(transaction, rows, operation).await?;
+    let places = extend(&mut tips, rows).unwrap_or_default();
+    let size = BATCH_ROWS.iter().position(|size| rows.len() <= *size).unwrap_or(BATCH_ROWS.len() - 1);
+    let statement = BATCH_STATEMENTS[size].get_or_init(|| {
+        let single = insert_row!(first, (0_i64, GENESIS)).sql();
+        batch_statement(single.as_str(), BATCH_ROWS[size])
+    });
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(rows.len() * COLUMNS, 0);
+    for (row, place) in rows.iter().zip(&places) {
+        add_row(&mut arguments, row, place).map_err(|error| StoreError::database(operation, error))?;
+    }
+    sqlx::query_with(AssertSqlSafe(Arc::clone(statement)), arguments)
+        .execute(&mut *transaction)
+        .await
+        .conflict(operation, "an audit record, or its place in the chain,")?;
+    audit_chain::move_to(transaction, &tips, operation).await
+}
+
+/// The rows that are not there yet, each once.
+async fn missing<'rows>(
+    transaction: &mut SqliteConnection,
+    rows: &[&'rows AuditRow],
+    operation: &'static str,
+) -> Result<Vec<&'rows AuditRow>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut missing = Vec::new();
+    for row in rows.iter().filter(|row| seen.insert((row.environment_id, row.id))) {
+        let found = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM audit WHERE environment_id = ? AND id = ?) AS "found!: bool""#,
+            bytes(&row.environment_id.0),
+            bytes(&row.id.0)
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .during(operation)?;
+        if !found {
+            missing.push(*row);
+        }
+    }
+    Ok(missing)
+}
+
 /// The statement for one row, made to take `rows` rows, of which those without an id are left out.
 fn batch_statement(single: &str, rows: usize) -> Arc<str> {
     let (head, placeholders) = single.split_once("VALUES").unwrap_or((single, ""));
     let values = vec![placeholders.trim(); rows].join(", ");
-    format!("{head}SELECT * FROM (VALUES {values}) WHERE column2 IS NOT NULL ON CONFLICT DO NOTHING").into()
+    format!("{head}SELECT * FROM (VALUES {values}) WHERE column2 IS NOT NULL").into()
 }
 
 /// Adds the values of one row, in the order of the statement's columns.
-fn add_row(arguments: &mut SqliteArguments, row: &AuditRow) -> Result<(), BoxDynError> {
+fn add_row(arguments: &mut SqliteArguments, row: &AuditRow, place: &(i64, Hash)) -> Result<(), BoxDynError> {
     arguments.add(bytes(&row.environment_id.0))?;
     arguments.add(bytes(&row.id.0))?;
     arguments.add(row.at.unix_ms())?;
@@ -163,7 +223,9 @@ fn add_row(arguments: &mut SqliteArguments, row: &AuditRow) -> Result<(), BoxDyn
     arguments.add(row.outcome.as_str())?;
     arguments.add(row.code)?;
     arguments.add(row.upstream_calls)?;
-    arguments.add(row.duration_ms)
+    arguments.add(row.duration_ms)?;
+    arguments.add(place.0)?;
+    arguments.add(place.1.0.as_slice())
 }
 
 struct AuditColumns {
@@ -220,8 +282,7 @@ mod tests {
     fn a_batch_repeats_the_placeholders() {
         assert_eq!(
             &*batch_statement("INSERT INTO t (a, b)\n VALUES (?, ?)", 2),
-            "INSERT INTO t (a, b)\n SELECT * FROM (VALUES (?, ?), (?, ?)) WHERE column2 IS NOT NULL \
-             ON CONFLICT DO NOTHING"
+            "INSERT INTO t (a, b)\n SELECT * FROM (VALUES (?, ?), (?, ?)) WHERE column2 IS NOT NULL"
         );
     }
 }

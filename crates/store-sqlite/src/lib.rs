@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod audit_chain;
 mod columns;
 mod connection;
 mod environments;

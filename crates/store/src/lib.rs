@@ -4,11 +4,13 @@ mod runs;
 
 use std::path::Path;
 
+use quartermaster_store_model::audit_chain::{Checkpoint, Record};
+use quartermaster_store_model::chain::{AuditChain, AuditChainPart, AuditKeyRow, AuditPrune};
 use quartermaster_store_model::{
     AccountRow, AuditQuery, AuditRecord, AuditRow, EnvironmentOverrideRow, EnvironmentRow, IdempotencyRow, PolicyRow,
     Revocable, Revocation, StoreError, TokenRow,
 };
-use quartermaster_types::{AccountId, EnvironmentId, Timestamp, TokenId};
+use quartermaster_types::{AccountId, AuditId, EnvironmentId, Timestamp, TokenId};
 
 pub use quartermaster_store_model as model;
 pub use quartermaster_store_model::Claim;
@@ -187,7 +189,7 @@ impl Store {
         either!(self, back_end => back_end.list_policies(environment, before, limit))
     }
 
-    /// Appends audit records in one statement; at most 1,000 a call.
+    /// Appends audit records at the next places of their chains, in one transaction; at most 1,000 a call.
     pub async fn append_audit(&self, rows: &[AuditRow]) -> Result<(), StoreError> {
         either!(self, back_end => back_end.append_audit(rows))
     }
@@ -198,6 +200,64 @@ impl Store {
         query: &AuditQuery,
     ) -> Result<Vec<AuditRecord>, StoreError> {
         either!(self, back_end => back_end.list_audit(environment, query))
+    }
+
+    /// The state of an environment's chain.
+    pub async fn audit_chain(&self, environment: EnvironmentId) -> Result<AuditChain, StoreError> {
+        either!(self, back_end => back_end.audit_chain(environment))
+    }
+    /// Environments whose chains have gone on since their last checkpoint.
+    pub async fn audit_chains_ahead(&self) -> Result<Vec<EnvironmentId>, StoreError> {
+        either!(self, back_end => back_end.audit_chains_ahead())
+    }
+    /// The key that signs an environment's checkpoints.
+    pub async fn find_audit_key(&self, environment: EnvironmentId) -> Result<Option<AuditKeyRow>, StoreError> {
+        either!(self, back_end => back_end.find_audit_key(environment))
+    }
+    /// Adds it, unless there is one.
+    pub async fn insert_audit_key(&self, row: &AuditKeyRow) -> Result<(), StoreError> {
+        either!(self, back_end => back_end.insert_audit_key(row))
+    }
+    /// Adds a checkpoint on the head of a chain; one that is there stays.
+    pub async fn insert_audit_checkpoint(
+        &self,
+        environment: EnvironmentId,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StoreError> {
+        either!(self, back_end => back_end.insert_audit_checkpoint(environment, checkpoint))
+    }
+    /// The statements on what retention dropped, in order; at most `limit`, after this record.
+    pub async fn list_audit_prunes(
+        &self,
+        environment: EnvironmentId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        either!(self, back_end => back_end.list_audit_prunes(environment, after, limit))
+    }
+    /// Records after this place (from the first when `None`), at most `limit`, with the checkpoints on them and the state of
+    /// the chain, all in one moment.
+    pub async fn read_audit_chain(
+        &self,
+        environment: EnvironmentId,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<AuditChainPart, StoreError> {
+        either!(self, back_end => back_end.read_audit_chain(environment, after, limit))
+    }
+    /// Records outside the chain with ids above this one, by id, at most `limit`.
+    pub async fn list_unchained_audit(
+        &self,
+        environment: EnvironmentId,
+        after: AuditId,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        either!(self, back_end => back_end.list_unchained_audit(environment, after, limit))
+    }
+    /// Drops the first records of a chain under a signed statement. [`StoreError::Stale`] when the chain does not begin where
+    /// it says.
+    pub async fn prune_audit(&self, prune: &AuditPrune) -> Result<(), StoreError> {
+        either!(self, back_end => back_end.prune_audit(prune))
     }
 
     /// Claims an idempotency key.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use quartermaster_types::{AccountId, EnvironmentId, TokenId};
 use zeroize::Zeroizing;
 
-use crate::Fingerprinter;
 use crate::sealing::{AssociatedData, KEY_BYTES, SealingKey, derive, derive_bytes};
+use crate::{Fingerprinter, SigningKey};
 
 /// Purpose of a wrapped data key, in the associated data.
 const PURPOSE_DATA_KEY: &str = "data-key";
@@ -15,6 +15,8 @@ const PURPOSE_DATA_KEY: &str = "data-key";
 const PURPOSE_CREDENTIALS: &str = "credentials";
 /// Purpose of an answer that is kept for a repetition of its request, in the associated data.
 const PURPOSE_ANSWER: &str = "kept-answer";
+/// Purpose of the seed of a signing key, in the associated data.
+const PURPOSE_SIGNING_KEY: &str = "signing-key";
 /// Purpose of the key that wraps data keys, in the derivation.
 const PURPOSE_WRAP: &str = "wrap data keys";
 /// Purpose of the key that seals cursors, in the derivation.
@@ -143,6 +145,11 @@ fn data_key_scope(environment: EnvironmentId) -> AssociatedData {
     AssociatedData::new(PURPOSE_DATA_KEY, &[environment.0.as_bytes()])
 }
 
+/// The public half is part of it: one that was replaced beside the sealed half does not open.
+fn signing_key_scope(environment: EnvironmentId, public_key: &[u8; 32]) -> AssociatedData {
+    AssociatedData::new(PURPOSE_SIGNING_KEY, &[environment.0.as_bytes(), public_key])
+}
+
 /// An environment's data key. Never printable.
 pub struct DataKey {
     key: SealingKey,
@@ -169,6 +176,26 @@ impl DataKey {
     /// Opens it; wiped when dropped.
     pub fn open_answer(&self, scope: AnswerScope<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         self.key.open(&scope.associated_data(), sealed)
+    }
+
+    /// A new key that signs for this environment: itself, and its private half sealed for the store.
+    pub fn new_signing_key(&self, environment: EnvironmentId) -> Result<(SigningKey, Vec<u8>), VaultError> {
+        let seed = Zeroizing::new(crate::random_bytes::<KEY_BYTES>()?);
+        let key = SigningKey::from_seed(seed.as_slice())?;
+        let sealed = self.key.seal(&signing_key_scope(environment, &key.public_key()), seed.as_slice())?;
+        Ok((key, sealed))
+    }
+
+    /// Opens it. Fails when it was sealed for another environment or beside another public key.
+    pub fn open_signing_key(
+        &self,
+        environment: EnvironmentId,
+        public_key: &[u8; 32],
+        sealed: &[u8],
+    ) -> Result<SigningKey, VaultError> {
+        let seed = self.key.open(&signing_key_scope(environment, public_key), sealed)?;
+        let key = SigningKey::from_seed(&seed)?;
+        if key.public_key() == *public_key { Ok(key) } else { Err(VaultError::DoesNotOpen) }
     }
 }
 

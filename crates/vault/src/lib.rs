@@ -11,6 +11,7 @@ mod fingerprint;
 mod scrub;
 mod sealing;
 mod secrets;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -20,6 +21,7 @@ pub use envelope::{AnswerScope, DataKey, RootKey, SealScope, VaultError};
 pub use fingerprint::Fingerprinter;
 pub use scrub::{SCRUBBED_MIN_BYTES, Scrubber};
 pub use secrets::{SECRET_NAME_MAX_BYTES, SECRET_VALUE_MAX_BYTES, SECRETS_MAX, Secrets};
+pub use signing::{SigningKey, verify_signature};
 pub use token::{ApiToken, TokenHash};
 
 /// Fresh bytes from the system's secure random source: the only source of secret randomness in the product.
@@ -38,5 +40,12 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     }
     let mut digest = [0; 32];
     digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+/// SHA-256 of bytes as they are: for forms that others have to be able to repeat.
+pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
     digest
 }

@@ -116,6 +116,8 @@ async fn check(path: &Path, acknowledged: &[(String, u64)]) {
     let accounts = store.list_accounts(environment, None, None, None, u32::MAX).await.unwrap();
     assert!(accounts.iter().all(|account| records.contains(&quartermaster_types::AuditId(account.id.0))));
     assert_eq!((records.len() - accounts.len()) as u64 % BATCH, 0);
+    let report = crate::chain::verify(&store, environment, &[0; 32]).await;
+    assert!(report.intact && report.records == records.len() as u64, "{:?}", report.findings);
     store.close().await;
     assert_intact(path).await;
 }

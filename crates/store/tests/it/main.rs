@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod chain;
 #[macro_use]
 mod conformance;
 mod crash;

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "quartermaster-playbook",
     "quartermaster-guard",
     "quartermaster-vault",
+    "quartermaster-audit-chain",
     "quartermaster-egress",
     "quartermaster-engine",
     "quartermaster-store-model",
