@@ -74,6 +74,7 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(runs::list_runs, runs::start_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))
+        .routes(routes!(audit::prune_audit_log))
 }
 
 fn calls() -> OpenApiRouter<App> {
@@ -90,6 +91,8 @@ fn service() -> OpenApiRouter<App> {
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(runs::export_run))
         .routes(routes!(runs::watch_run))
+        .routes(routes!(audit::export_audit_log))
+        .routes(routes!(audit::get_audit_log_key))
         .routes(routes!(problems::list_problems))
         .routes(routes!(problems::get_problem))
         .routes(routes!(system::get_openapi))

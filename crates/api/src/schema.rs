@@ -2,9 +2,11 @@
 //! member by member. The HTTP suite checks real answers against these shapes.
 #![expect(dead_code, reason = "shapes for the OpenAPI document")]
 
+mod audit;
 mod parameters;
 mod runs;
 
+pub(crate) use audit::*;
 pub(crate) use parameters::*;
 pub(crate) use runs::*;
 use serde_json::{Map, Value};

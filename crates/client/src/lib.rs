@@ -4,6 +4,7 @@
 //! of the gateway arrives as [`ClientError::Problem`] with the rate limits that came with it.
 
 mod admin;
+mod audit;
 mod client;
 mod error;
 mod model;
@@ -12,6 +13,7 @@ mod runs;
 mod tools;
 
 pub use admin::{AuditLogQuery, NewAccount, NewToken};
+pub use audit::{AuditKey, AuditPruned};
 pub use client::{Answer, Client};
 pub use error::ClientError;
 pub use model::{Account, AuditEntry, CreatedEnvironment, CreatedToken, Integration, Lifecycle, ListPage, Page, Token};

@@ -1,5 +1,8 @@
 //! The audit log: who did what, before, after, and how it ended.
 
+mod checkpoints;
+mod export;
+mod retention;
 mod writer;
 
 use std::sync::Arc;
@@ -7,6 +10,10 @@ use std::sync::Arc;
 use quartermaster_store_model::{AuditQuery, AuditRecord, Role};
 use quartermaster_types::{AccountId, AuditId, Code, Problem, RequestId};
 
+pub use export::AuditKeyView;
+pub use retention::Pruned;
+
+pub(crate) use checkpoints::keep_signing;
 pub(crate) use writer::{AuditLog, NotCommitted, Sink};
 
 use crate::page::{self, Page, PageQuery};
@@ -28,6 +35,11 @@ pub type AuditCursor = AuditId;
 
 /// What came of an audit record, re-exported for callers.
 pub type AuditOutcome = quartermaster_store_model::Outcome;
+
+/// A key was made and is not there.
+fn no_key() -> Problem {
+    Problem::gateway(Code::Internal, "The key of the audit log cannot be found where it was just put.")
+}
 
 impl Gateway {
     /// Audit records, newest first (admin and auditor).

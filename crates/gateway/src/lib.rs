@@ -25,11 +25,11 @@ use quartermaster_guard::Ledger;
 use quartermaster_store::Store;
 use quartermaster_store_model::StoreError;
 use quartermaster_types::{AccountId, Clock, Code, EnvironmentId, IdSource, Problem, RequestId};
-use quartermaster_vault::{CursorSealer, Fingerprinter, RootKey, TokenHash, VaultError};
+use quartermaster_vault::{CursorSealer, Fingerprinter, RootKey, SigningKey, TokenHash, VaultError};
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{AccountChange, AccountView, NewAccount};
-pub use audit::{AuditCursor, AuditFilter, AuditOutcome};
+pub use audit::{AuditCursor, AuditFilter, AuditKeyView, AuditOutcome, Pruned};
 pub use call::{Arguments, CallAnswer, CallProblem, CallRequest, Door, DryRun, Target};
 pub use environments::{initialise, recover_operator};
 pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
@@ -91,6 +91,7 @@ pub(crate) struct Inner {
     actors: Cache<TokenHash, Arc<Actor>>,
     accounts: Cache<AccountId, Arc<AccountEntry>>,
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
+    signing_keys: Cache<EnvironmentId, Arc<SigningKey>>,
     rendered: tools::Rendered,
     turns: call::Turns,
     runs: Runs,
@@ -115,6 +116,7 @@ impl Gateway {
             actors: Cache::new(ACTORS_CACHED_MAX),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX),
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
+            signing_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             rendered: tools::Rendered::new(),
             turns: call::Turns::default(),
             runs: Runs::new(options.runs),
@@ -127,6 +129,7 @@ impl Gateway {
             metrics,
         });
         tokio::spawn(prune(Arc::downgrade(&inner)));
+        tokio::spawn(audit::keep_signing(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
 
@@ -167,6 +170,7 @@ impl Gateway {
             tracing::error!(writes = self.inner.writes.len(), "runs or writes did not end in time");
         }
         self.inner.audit.close().await;
+        self.sign_checkpoints().await;
         self.inner.store.close().await;
     }
 }

@@ -23,6 +23,16 @@ pub const AUDIT_GATHER: Duration = Duration::from_millis(50);
 pub const AUDIT_HELD_MAX: usize = 20_000;
 /// How often a store that refuses audit records is tried again.
 pub const AUDIT_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Audit records after which their chain gets a signed checkpoint.
+pub const AUDIT_CHECKPOINT_RECORDS: usize = 1_000;
+/// How long records wait for a checkpoint when there are fewer.
+pub const AUDIT_CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// The most audit records that one request drops.
+pub const AUDIT_PRUNE_MAX: u64 = 50_000;
+/// Audit records that are read at once to verify what is to be dropped.
+pub const AUDIT_PRUNE_READ: u32 = 200;
+/// Statements on dropped ranges on one page of the export.
+pub const AUDIT_PRUNES_ON_PAGE_MAX: u32 = 200;
 /// The longest state before or after a write that an audit record keeps.
 pub const AUDIT_STATE_MAX_BYTES: usize = 16 * 1024;
 /// The longest target (an id) that an audit record keeps.

@@ -1,5 +1,6 @@
 //! The command line. Each flag has its variable in the environment; `env` has the names of those without a flag.
 
+mod audit_log;
 mod gateway;
 mod local;
 mod playbooks;
@@ -16,9 +17,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use quartermaster_types::AccountId;
 
+pub(crate) use audit_log::{
+    AuditExportArguments, AuditListArguments, AuditLogArguments, AuditLogCommand, AuditVerifyArguments, ExportFormat,
+};
 pub(crate) use gateway::{
-    AccountCommand, AccountCreate, AccountUpdate, AuditLogArguments, CallArguments, CredentialArguments,
-    EnvironmentCommand, TokenCommand, TokenCreate, ToolsArguments,
+    AccountCommand, AccountCreate, AccountUpdate, CallArguments, CredentialArguments, EnvironmentCommand, TokenCommand,
+    TokenCreate, ToolsArguments,
 };
 pub(crate) use local::{
     DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, PlaybookCommand, ServeArguments,
@@ -105,7 +109,7 @@ pub(crate) enum Command {
     /// Watch, stop, export and replay runs
     #[command(subcommand)]
     Runs(RunsCommand),
-    /// Show what was done
+    /// Show what was done, and prove that the log of it holds
     AuditLog(AuditLogArguments),
     /// Print shell completions
     #[command(after_help = "Examples:\n  qm completions bash > ~/.local/share/bash-completion/completions/qm\n  \

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Unreachable = 6,
     /// Done in part: bad lines, ambiguous people or failed suspensions are in the report.
     Partial = 7,
+    /// The audit log does not verify.
+    NotProven = 8,
     /// Interrupted by a signal.
     Interrupted = 130,
 }
@@ -41,4 +43,5 @@ Exit codes:
   5    rate limited, and no patience left
   6    the vendor or the gateway cannot be reached, or fails
   7    done in part: the report says what is left
+  8    the audit log does not hold: something was changed
   130  interrupted";

@@ -13,7 +13,9 @@ use quartermaster_store_model::{AuditRow, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::limits::{AUDIT_BATCH_MAX, AUDIT_GATHER, AUDIT_HELD_MAX, AUDIT_QUEUE_MAX, AUDIT_RETRY_EVERY};
+use crate::limits::{
+    AUDIT_BATCH_MAX, AUDIT_CHECKPOINT_RECORDS, AUDIT_GATHER, AUDIT_HELD_MAX, AUDIT_QUEUE_MAX, AUDIT_RETRY_EVERY,
+};
 use crate::metrics::Metrics;
 
 /// Where records go.
@@ -57,6 +59,8 @@ struct State {
     healthy: AtomicBool,
     /// Ends the writer's gathering: somebody waits for a record, or the queue fills.
     urgent: Notify,
+    /// Told when so many records were written that their chains should be signed.
+    checkpoint_due: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
@@ -66,8 +70,13 @@ impl AuditLog {
         let (queue, incoming) = mpsc::channel(AUDIT_QUEUE_MAX);
         let (close, closing) = oneshot::channel();
         let (done, closed) = oneshot::channel();
-        let state = Arc::new(State { healthy: AtomicBool::new(true), urgent: Notify::new(), metrics });
-        let writer = Writer { sink, state: Arc::clone(&state), held: Vec::new(), waiting: Vec::new() };
+        let state = Arc::new(State {
+            healthy: AtomicBool::new(true),
+            urgent: Notify::new(),
+            checkpoint_due: Arc::default(),
+            metrics,
+        });
+        let writer = Writer { sink, state: Arc::clone(&state), held: Vec::new(), waiting: Vec::new(), unsigned: 0 };
         tokio::spawn(async move {
             writer.run(incoming, closing).await;
             let _ = done.send(());
@@ -78,6 +87,11 @@ impl AuditLog {
     /// Whether the last write of records worked.
     pub(crate) fn healthy(&self) -> bool {
         self.state.healthy.load(Ordering::Acquire)
+    }
+
+    /// Told when so many records were written that their chains should be signed.
+    pub(crate) fn checkpoint_due(&self) -> Arc<Notify> {
+        Arc::clone(&self.state.checkpoint_due)
     }
 
     /// Hands a record over; waits only while the queue is full.
@@ -143,6 +157,8 @@ struct Writer {
     held: Vec<AuditRow>,
     /// Who waits for them.
     waiting: Vec<oneshot::Sender<bool>>,
+    /// Records that were written since checkpoints were last asked for.
+    unsigned: usize,
 }
 
 impl Writer {
@@ -218,6 +234,11 @@ impl Writer {
             written += rows.len();
         }
         self.held.drain(..written);
+        self.unsigned += written;
+        if self.unsigned >= AUDIT_CHECKPOINT_RECORDS {
+            self.unsigned = 0;
+            self.state.checkpoint_due.notify_one();
+        }
         self.state.healthy.store(result.is_ok(), Ordering::Release);
         self.state.metrics.audit_healthy.set(i64::from(result.is_ok()));
         for waiting in self.waiting.drain(..) {

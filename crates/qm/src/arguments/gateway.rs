@@ -288,25 +288,3 @@ pub(crate) enum EnvironmentCommand {
         gateway: GatewayArguments,
     },
 }
-
-/// `qm audit-log`.
-#[derive(Args, Debug)]
-#[command(after_help = "Newest first. Examples:\n  qm audit-log --action users.suspend --limit 20\n  \
-                        qm audit-log --request 01933c5e-… --output json")]
-pub(crate) struct AuditLogArguments {
-    #[command(flatten)]
-    pub(crate) account: AccountArguments,
-    /// Only this action, for instance users.suspend or account.create
-    #[arg(long, env = "QM_ACTION", value_name = "NAME")]
-    pub(crate) action: Option<String>,
-    /// Only of this request
-    #[arg(long, env = "QM_REQUEST", value_name = "ID")]
-    pub(crate) request: Option<String>,
-    /// At most so many
-    #[arg(long, env = "QM_LIMIT", default_value_t = 50, value_name = "N")]
-    pub(crate) limit: usize,
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
-    #[command(flatten)]
-    pub(crate) gateway: GatewayArguments,
-}

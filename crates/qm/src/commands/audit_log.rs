@@ -1,8 +1,10 @@
 //! `qm audit-log`.
 
+mod chain;
+
 use quartermaster_client::{AuditEntry, AuditLogQuery};
 
-use crate::arguments::AuditLogArguments;
+use crate::arguments::{AuditListArguments, AuditLogArguments, AuditLogCommand};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,6 +14,16 @@ use crate::output::{Rows, show};
 const PAGE_SIZE: usize = 200;
 
 pub(crate) async fn run(arguments: &AuditLogArguments) -> Result<Exit, Failure> {
+    match &arguments.command {
+        None => list(&arguments.list).await,
+        Some(AuditLogCommand::Verify(verify)) => chain::verify(verify).await,
+        Some(AuditLogCommand::Export(export)) => chain::export(export).await,
+        Some(AuditLogCommand::Key { output, gateway }) => chain::key(output, gateway).await,
+        Some(AuditLogCommand::Prune { before, output, gateway }) => chain::prune(*before, output, gateway).await,
+    }
+}
+
+async fn list(arguments: &AuditListArguments) -> Result<Exit, Failure> {
     let client = connect::client(&arguments.gateway)?;
     let mut query = AuditLogQuery {
         account: arguments.account.account,

@@ -3,6 +3,7 @@
 
 mod audit;
 mod audit_interrupt;
+mod audit_log;
 mod commands;
 mod demo;
 mod folder;

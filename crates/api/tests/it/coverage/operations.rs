@@ -233,6 +233,23 @@ fn runs() -> Vec<Operation> {
 fn service() -> Vec<Operation> {
     vec![
         operation("get", "/audit-log", "/audit-log", NOTHING, Listed, READ),
+        operation("get", "/audit-log/export", "/audit-log/export?limit=200", NOTHING, Listed, READ),
+        operation(
+            "get",
+            "/audit-log/key",
+            "/audit-log/key",
+            NOTHING,
+            Nothing("names nothing; each environment has a key of its own, as the test of the audit log shows"),
+            READ,
+        ),
+        operation(
+            "post",
+            "/audit-log/prune",
+            "/audit-log/prune",
+            |_| Some(json!({"before": "2100-01-01T00:00:00Z"})),
+            Nothing("drops of the log of the token's environment; the test of the audit log looks at the other one"),
+            Record("audit_log.prune"),
+        ),
         operation(
             "get",
             "/metrics",

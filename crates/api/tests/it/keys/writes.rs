@@ -135,6 +135,13 @@ fn configuration() -> Vec<Write> {
             json!({"name": "keyed"}),
             ("/environment", json!({"name": "other"})),
         ),
+        write(
+            "post /audit-log/prune",
+            200,
+            "/audit-log/prune",
+            json!({"before": "2100-01-01T00:00:00Z"}),
+            ("/audit-log/prune", json!({"before": "2101-01-01T00:00:00Z"})),
+        ),
     ]
 }
 
