@@ -22,6 +22,7 @@ const TAGS: &[(&str, &str)] = &[
     ("runs", "Pieces of work that the gateway does by itself, journaled step by step."),
     ("tokens", "API tokens."),
     ("environments", "The isolation boundary."),
+    ("policy", "Which calls may not be made: rules, their tests and their versions."),
     ("audit", "What was done."),
     ("problems", "What each problem code means."),
     ("system", "Health, metrics and this document."),

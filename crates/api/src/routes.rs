@@ -5,6 +5,7 @@ mod audit;
 mod custom;
 mod environments;
 mod integrations;
+mod policy;
 mod problems;
 mod proxy;
 mod runs;
@@ -71,6 +72,12 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(environments::create_environment))
+        .routes(routes!(policy::get_policy, policy::put_policy))
+        .routes(routes!(policy::check_policy))
+        .routes(routes!(policy::test_policy))
+        .routes(routes!(policy::list_policy_versions))
+        .routes(routes!(policy::get_policy_version))
+        .routes(routes!(policy::restore_policy))
         .routes(routes!(runs::list_runs, runs::start_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))

@@ -4,10 +4,12 @@
 
 mod audit;
 mod parameters;
+mod policy;
 mod runs;
 
 pub(crate) use audit::*;
 pub(crate) use parameters::*;
+pub(crate) use policy::*;
 pub(crate) use runs::*;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;

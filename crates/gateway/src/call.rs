@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
 use crate::{Actor, Gateway};
 use idempotency::Claimed;
-use prepare::Prepared;
+pub(crate) use prepare::Prepared;
 use record::Record;
 
 pub(crate) use turns::Turns;
@@ -136,7 +136,8 @@ pub struct DryRun {
     pub dry_run: bool,
     /// The method, `users.suspend`.
     pub method: String,
-    /// What the guards say: `{"allowed":true}` or `{"allowed":false,"problem":{…}}`.
+    /// What the guards say: `{"allowed":true}` or `{"allowed":false,"problem":{…}}`; with `policy`, the rules that were
+    /// looked at and what decided, where the policy has a rule about the call.
     pub decision: Value,
     /// The exact request; `None` when the guards refuse.
     pub request: Option<Preview>,
@@ -157,11 +158,13 @@ impl Gateway {
             }
         };
         if prepared.method().effect == Effect::Read {
-            return match self.guard(actor, &prepared) {
+            let guarded = self.guard(actor, &prepared).await;
+            record.guarded(&guarded);
+            return match guarded.result {
                 Ok(()) => self.read(actor, &prepared, record).await,
-                Err(problem) => {
-                    record.refused(&problem).await;
-                    Err(problem.into())
+                Err(failed) => {
+                    record.not_let_through(&failed.problem).await;
+                    Err(failed)
                 }
             };
         }
@@ -190,7 +193,7 @@ impl Gateway {
         }
     }
 
-    async fn write(&self, actor: &Actor, prepared: &Prepared, record: Record) -> Result<CallAnswer, CallProblem> {
+    async fn write(&self, actor: &Actor, prepared: &Prepared, mut record: Record) -> Result<CallAnswer, CallProblem> {
         let claimed = match self.claim(actor, prepared).await {
             Ok(claimed) => claimed,
             Err(problem) => {
@@ -205,7 +208,7 @@ impl Gateway {
             }
             Claimed::New(claim) => claim,
         };
-        let admitted = match self.guard(actor, prepared).and_then(|()| self.accepts_writes()) {
+        let admitted = match self.obeys_rules(actor, prepared).and_then(|()| self.accepts_writes()) {
             Ok(()) => self.inner.turns.take(prepared).await,
             Err(problem) => Err(problem),
         };
@@ -217,6 +220,14 @@ impl Gateway {
                 return Err(problem.into());
             }
         };
+        // In turn, so that the record does not change between this look at it and the write.
+        let guarded = self.ask_policy(actor, prepared).await;
+        record.guarded(&guarded);
+        if let Err(failed) = guarded.result {
+            self.release(claim).await;
+            record.not_let_through(&failed.problem).await;
+            return Err(failed);
+        }
         let executed = self.execute(prepared).await;
         drop(turn);
         let (result, record) = match executed {
@@ -279,7 +290,7 @@ impl Gateway {
         }
     }
 
-    /// The same up to the guards, nothing sent.
+    /// The same up to the guards. Nothing is sent, but for the read of a record that a rule of the policy looks at.
     pub async fn dry_run(&self, actor: &Arc<Actor>, request: CallRequest) -> Result<DryRun, Problem> {
         let mut record = Record::begin(self, actor, &request, Instant::now());
         let prepared = match self.prepare(actor, request, &mut record).await {
@@ -291,15 +302,20 @@ impl Gateway {
         };
         record.forget();
         let method = prepared.method().full_name();
-        if let Err(problem) = self.guard(actor, &prepared) {
-            let decision = json!({"allowed": false, "problem": problem});
+        let guarded = self.guard(actor, &prepared).await;
+        let mut decision = json!({"allowed": guarded.result.is_ok()});
+        if let Some(why) = guarded.why {
+            decision["policy"] = why;
+        }
+        if let Err(failed) = guarded.result {
+            decision["problem"] = json!(failed.problem);
             return Ok(DryRun { dry_run: true, method, decision, request: None });
         }
         let entry = &prepared.entry;
         let connection = entry.connection()?;
         let credentials = || entry.credentials();
         let request = self.inner.engine.preview(&engine_call(&prepared, &connection, &credentials))?;
-        Ok(DryRun { dry_run: true, method, decision: json!({"allowed": true}), request: Some(request) })
+        Ok(DryRun { dry_run: true, method, decision, request: Some(request) })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod metrics;
 mod page;
 mod plans;
+mod policy;
 mod rights;
 pub mod runs;
 mod tokens;
@@ -35,6 +36,7 @@ pub use environments::{initialise, recover_operator};
 pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
 pub use integrations::IntegrationView;
 pub use page::{Page, PageQuery};
+pub use policy::{CaseResult, PolicyCheck, PolicyTest, PolicyVersionView, PolicyView};
 pub use tokens::{Actor, NewToken, TokenView};
 pub use tools::{RenderedTools, ToolQuery};
 
@@ -43,7 +45,7 @@ use audit::{AuditLog, Sink};
 use cache::Cache;
 use limits::{
     ACCOUNTS_CACHED_MAX, ACTORS_CACHED_MAX, DATA_KEYS_CACHED_MAX, IDEMPOTENCY_KEPT_FOR, IDEMPOTENCY_PRUNE_EVERY,
-    NAMES_IN_HINT_MAX, SHUTDOWN_PATIENCE,
+    NAMES_IN_HINT_MAX, POLICIES_CACHED_MAX, SHUTDOWN_PATIENCE,
 };
 use metrics::Metrics;
 use plans::Plans;
@@ -92,6 +94,7 @@ pub(crate) struct Inner {
     accounts: Cache<AccountId, Arc<AccountEntry>>,
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
     signing_keys: Cache<EnvironmentId, Arc<SigningKey>>,
+    policies: Cache<EnvironmentId, Arc<policy::InForce>>,
     rendered: tools::Rendered,
     turns: call::Turns,
     runs: Runs,
@@ -117,6 +120,7 @@ impl Gateway {
             accounts: Cache::new(ACCOUNTS_CACHED_MAX),
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             signing_keys: Cache::new(DATA_KEYS_CACHED_MAX),
+            policies: Cache::new(POLICIES_CACHED_MAX),
             rendered: tools::Rendered::new(),
             turns: call::Turns::default(),
             runs: Runs::new(options.runs),

@@ -8,6 +8,10 @@ pub const ACCOUNTS_CACHED_MAX: usize = 131_072;
 pub const ACTORS_CACHED_MAX: usize = 32_768;
 /// Compiled plans that are kept: one per distinct definition with its overrides, shared by all accounts that have the same.
 pub const PLANS_CACHED_MAX: usize = 1_024;
+/// Compiled policies that are kept, one an environment.
+pub const POLICIES_CACHED_MAX: usize = 4_096;
+/// Cases that one test of a policy takes.
+pub const POLICY_CASES_MAX: usize = 200;
 /// Data keys of environments that are kept unwrapped.
 pub const DATA_KEYS_CACHED_MAX: usize = 4_096;
 /// Bytes of rendered tool lists that are kept.

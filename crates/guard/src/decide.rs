@@ -17,6 +17,17 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    /// As it stands in policies: `admin`, `agent`, `auditor`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Agent => "agent",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
 /// Through which door the call came.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Door {
@@ -26,6 +37,17 @@ pub enum Door {
     Proxy,
     /// `/custom/…`: raw.
     Custom,
+}
+
+impl Door {
+    /// As it stands in policies: `tool`, `proxy`, `custom`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Proxy => "proxy",
+            Self::Custom => "custom",
+        }
+    }
 }
 
 /// The method that is called.

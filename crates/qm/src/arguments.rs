@@ -4,6 +4,7 @@ mod audit_log;
 mod gateway;
 mod local;
 mod playbooks;
+mod policy;
 mod runs;
 
 use std::ffi::OsStr;
@@ -29,6 +30,7 @@ pub(crate) use local::{
     SimulateArguments,
 };
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
+pub(crate) use policy::{PolicyCommand, PolicyExplain};
 
 pub(crate) use runs::{ExportFormat, RunsCommand, RunsList, RunsReplay};
 
@@ -96,6 +98,9 @@ pub(crate) enum Command {
     /// Make environments
     #[command(subcommand)]
     Environment(EnvironmentCommand),
+    /// Say what may not be done: rules with conditions, their tests, their versions
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Check and show definitions of integrations
     #[command(subcommand)]
     Definition(DefinitionCommand),

@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod offboard;
 pub(crate) mod playbook;
+pub(crate) mod policy;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod simulate;

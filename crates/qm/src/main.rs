@@ -46,6 +46,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Account(command) => runtime::talking()?.block_on(commands::account::run(&command)),
         Command::Token(command) => runtime::talking()?.block_on(commands::token::run(&command)),
         Command::Environment(command) => runtime::talking()?.block_on(commands::token::environment(&command)),
+        Command::Policy(command) => match commands::policy::local(&command) {
+            Some(done) => done,
+            None => runtime::talking()?.block_on(commands::policy::run(&command)),
+        },
         Command::Definition(command) => commands::definition::run(&command),
         Command::Playbook(command) => commands::playbook::run(&command),
         Command::Offboard(arguments) => runtime::talking()?.block_on(commands::offboard::run(&arguments)),

@@ -73,7 +73,7 @@ codes! {
     ApprovalRequired = "approval_required", 403, "Approval required",
         "A person has to approve this call first. Report that it waits for approval; calling again does not speed it up.";
     DeniedByPolicy = "denied_by_policy", 403, "Denied by policy",
-        "A policy rule denies this call. The detail names the rule. Asking again does not change the answer.";
+        "The environment's policy denies this call. The detail names the rule and its reason; `dry_run=true` shows every rule that was looked at. Do not ask again: report it with the name of the rule. An admin can change the policy (`qm policy`).";
     BlastRadiusExceeded = "blast_radius_exceeded", 403, "Too many changes",
         "The call would change more than the limit for this run, hour or directory allows.";
     LoopDetected = "loop_detected", 429, "The same call keeps failing",

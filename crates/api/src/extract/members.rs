@@ -76,6 +76,11 @@ impl<'a> Members<'a> {
         self.typed(name, "an array of strings")
     }
 
+    /// A list of anything.
+    pub(crate) fn values(&mut self, name: &'static str) -> Option<Vec<Value>> {
+        self.typed(name, "an array")
+    }
+
     /// A list of ids.
     pub(crate) fn ids<T: From<uuid::Uuid>>(&mut self, name: &'static str) -> Option<Vec<T>> {
         let ids: Vec<uuid::Uuid> = self.typed(name, "an array of UUIDs")?;

@@ -20,6 +20,15 @@ pub(crate) struct IntegrationPath {
     name: String,
 }
 
+/// The version in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PolicyVersionPath {
+    /// Version of the policy.
+    #[param(minimum = 1)]
+    version: i64,
+}
+
 /// The resource in the path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -142,7 +151,7 @@ pub(crate) struct CallHeaderParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfMatch {
-    /// The `etag` of the version that was read; when the account has changed since, the answer is 412.
+    /// The `etag` of the version that was read; when the resource has changed since, the answer is 412.
     #[param(rename = "if-match")]
     if_match: Option<String>,
 }

@@ -24,9 +24,11 @@ pub(crate) struct AccountEntry {
     environment: Arc<EnvironmentKey>,
     pub(crate) plan: Arc<PlanEntry>,
     /// The connection object with defaults filled in, as JSON text (a parsed one takes six times the memory), followed
-    /// by the sealed credentials.
+    /// by the tenant and the sealed credentials.
     texts: Box<[u8]>,
     connection_bytes: u32,
+    /// [`crate::limits::TENANT_ID_MAX_BYTES`] at most.
+    tenant_bytes: u8,
     pub(crate) sandbox: bool,
     pub(crate) blocked: bool,
     credential_version: i64,
@@ -48,10 +50,17 @@ impl AccountEntry {
         })
     }
 
+    /// The caller's own name for the tenant.
+    pub(crate) fn tenant_id(&self) -> &str {
+        let start = self.connection_bytes as usize;
+        std::str::from_utf8(&self.texts[start..start + usize::from(self.tenant_bytes)]).unwrap_or_default()
+    }
+
     /// The credentials, opened for one call.
     pub(crate) fn credentials(&self) -> Result<Secrets, Problem> {
         let scope = SealScope { environment: self.environment.id, account: self.id, version: self.credential_version };
-        self.environment.key.open(scope, &self.texts[self.connection_bytes as usize..]).map_err(vault_problem)
+        let start = self.connection_bytes as usize + usize::from(self.tenant_bytes);
+        self.environment.key.open(scope, &self.texts[start..]).map_err(vault_problem)
     }
 }
 
@@ -119,12 +128,17 @@ impl Gateway {
             Problem::gateway(Code::Internal, "The stored connection of this account cannot be read.")
         })?;
         let connection = Value::Object(with_defaults(connection, &plan.plan)).to_string();
-        let texts = [connection.as_bytes(), &row.sealed_credentials].concat();
+        let tenant_bytes = u8::try_from(row.tenant_id.len()).map_err(|_| {
+            tracing::error!(account = %row.id, "a stored tenant is too long");
+            Problem::gateway(Code::Internal, "The stored tenant of this account cannot be read.")
+        })?;
+        let texts = [connection.as_bytes(), row.tenant_id.as_bytes(), &row.sealed_credentials].concat();
         Ok(AccountEntry {
             id: row.id,
             environment: self.data_key(row.environment_id).await?,
             texts: texts.into_boxed_slice(),
             connection_bytes: connection.len() as u32,
+            tenant_bytes,
             sandbox: row.sandbox,
             blocked: row.blocked,
             credential_version: row.credential_version,

@@ -7,13 +7,14 @@ use quartermaster_definition::plan::Effect;
 use quartermaster_engine::{Call, Failure, ListOptions, RawAnswer, RawRequest};
 use quartermaster_guard::{Door as GuardDoor, decide};
 use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::guarding::{actor_facts, verdict};
 use super::record::Record;
 use super::{Arguments, CallProblem, CallRequest, Door, Target};
 use crate::accounts::AccountEntry;
 use crate::limits::CALL_DEADLINE;
+use crate::policy::Guarded;
 use crate::{Actor, Gateway};
 
 impl Gateway {
@@ -38,9 +39,11 @@ impl Gateway {
             }
         };
         record.account(&entry);
-        if let Err(problem) = self.guard_custom(actor, &entry, is_read) {
-            record.refused(&problem).await;
-            return Err(problem.into());
+        let guarded = self.guard_custom(actor, &entry, &raw, is_read).await;
+        record.guarded(&guarded);
+        if let Err(failed) = guarded.result {
+            record.refused(&failed.problem).await;
+            return Err(failed);
         }
         if is_read {
             let result = self.raw(&entry, raw).await;
@@ -68,13 +71,22 @@ impl Gateway {
         })
     }
 
-    fn guard_custom(&self, actor: &Actor, entry: &AccountEntry, is_read: bool) -> Result<(), Problem> {
-        let mut facts = actor_facts(actor, GuardDoor::Custom, entry.id);
-        facts.is_blocked = entry.blocked;
-        facts.is_sandbox = entry.sandbox;
-        facts.effect = if is_read { Effect::Read } else { Effect::Destructive };
-        verdict(decide(&facts))?;
-        if is_read { Ok(()) } else { self.accepts_writes() }
+    async fn guard_custom(&self, actor: &Actor, entry: &AccountEntry, raw: &RawRequest, is_read: bool) -> Guarded {
+        let effect = if is_read { Effect::Read } else { Effect::Destructive };
+        if let Err(problem) = obeys_rules(actor, entry, effect) {
+            return problem.into();
+        }
+        let http_method = raw.method.as_str();
+        let arguments = Map::from_iter([
+            ("http_method".to_owned(), Value::from(http_method)),
+            ("path".to_owned(), Value::from(path_of(raw))),
+        ]);
+        let name = format!("custom.{}", http_method.to_ascii_lowercase());
+        let mut guarded = self.ask_policy_raw(actor, entry, &name, effect, &arguments).await;
+        if guarded.result.is_ok() && !is_read {
+            guarded.result = self.accepts_writes().map_err(Into::into);
+        }
+        guarded
     }
 
     async fn raw(&self, entry: &AccountEntry, raw: RawRequest) -> Result<RawAnswer, Failure> {
@@ -101,6 +113,14 @@ impl Gateway {
         };
         self.inner.engine.raw(&call, raw).await
     }
+}
+
+fn obeys_rules(actor: &Actor, entry: &AccountEntry, effect: Effect) -> Result<(), Problem> {
+    let mut facts = actor_facts(actor, GuardDoor::Custom, entry.id);
+    facts.is_blocked = entry.blocked;
+    facts.is_sandbox = entry.sandbox;
+    facts.effect = effect;
+    verdict(decide(&facts))
 }
 
 fn call_problem(failure: Failure) -> CallProblem {

@@ -10,6 +10,7 @@ use quartermaster_types::{AccountId, EnvironmentId, NextCall, Problem, TokenId};
 use serde_json::{Map, Value};
 
 use super::prepare::Prepared;
+use crate::policy::Guarded;
 use crate::{Actor, Gateway};
 
 /// Whether the token may call the method at all: decided before its arguments are looked at.
@@ -17,7 +18,7 @@ pub(crate) fn may_call(actor: &Actor, door: super::Door, account: AccountId, met
     let facts = CallFacts {
         method: Some(method_facts(method)),
         effect: method.effect,
-        ..actor_facts(actor, self::door(door), account)
+        ..actor_facts(actor, door.into(), account)
     };
     verdict(decide_token(&facts))
 }
@@ -35,14 +36,23 @@ fn method_facts(method: &Method) -> MethodFacts<'_> {
 
 impl Gateway {
     /// Whether the call may be made. Refuses with the rule that it breaks and what to do.
-    pub(crate) fn guard(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
+    ///
+    /// First the closed list of rules, which needs nothing from outside; then the environment's policy.
+    pub(crate) async fn guard(&self, actor: &Actor, prepared: &Prepared) -> Guarded {
+        match self.obeys_rules(actor, prepared) {
+            Ok(()) => self.ask_policy(actor, prepared).await,
+            Err(problem) => problem.into(),
+        }
+    }
+
+    pub(crate) fn obeys_rules(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
         let method = prepared.method();
         let next_calls = || reads_of(prepared);
         let mut facts = CallFacts {
             method: Some(method_facts(method)),
             effect: method.effect,
             next_calls: &next_calls,
-            ..actor_facts(actor, door(prepared.door), prepared.entry.id)
+            ..actor_facts(actor, prepared.door.into(), prepared.entry.id)
         };
         facts.is_blocked = prepared.entry.blocked;
         facts.is_sandbox = prepared.entry.sandbox;
@@ -114,11 +124,13 @@ pub(crate) fn verdict(decision: Decision) -> Result<(), Problem> {
     }
 }
 
-fn door(door: super::Door) -> Door {
-    match door {
-        super::Door::Tool => Door::Tool,
-        super::Door::Proxy => Door::Proxy,
-        super::Door::Custom => Door::Custom,
+impl From<super::Door> for Door {
+    fn from(door: super::Door) -> Self {
+        match door {
+            super::Door::Tool => Self::Tool,
+            super::Door::Proxy => Self::Proxy,
+            super::Door::Custom => Self::Custom,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::accounts::AccountEntry;
 use crate::audit::NotCommitted;
 use crate::limits::{AUDIT_STATE_MAX_BYTES, AUDIT_TARGET_MAX_BYTES};
 use crate::plans::{MethodPlace, PlanEntry};
+use crate::policy::Guarded;
 use crate::{Actor, Gateway};
 
 /// A record in the making. When it is dropped unfinished (the caller went away), what is known is recorded.
@@ -24,6 +25,8 @@ pub(crate) struct Record {
     row: Option<AuditRow>,
     counted: Option<(Arc<PlanEntry>, MethodPlace)>,
     started: Instant,
+    /// Calls to the vendor that the guards needed.
+    guard_calls: u32,
 }
 
 /// The action of a call whose method is not known.
@@ -51,7 +54,7 @@ impl Record {
             upstream_calls: 0,
             duration_ms: 0,
         };
-        Self { gateway: gateway.clone(), row: Some(row), counted: None, started }
+        Self { gateway: gateway.clone(), row: Some(row), counted: None, started, guard_calls: 0 }
     }
 
     fn with(&mut self, change: impl FnOnce(&mut AuditRow)) {
@@ -103,6 +106,22 @@ impl Record {
             row.target = target.map(|target| cut(target, AUDIT_TARGET_MAX_BYTES));
         });
         Ok(())
+    }
+
+    /// What the guards made of it.
+    pub(crate) fn guarded(&mut self, guarded: &Guarded) {
+        self.guard_calls = guarded.upstream_calls;
+        if let Some(why) = &guarded.why {
+            self.with(|row| row.decision = Some(why.to_string()));
+        }
+    }
+
+    /// The guards did not let it through: they refused, or could not read what they need.
+    pub(crate) async fn not_let_through(self, problem: &Problem) {
+        if problem.body().origin == Origin::Upstream {
+            return self.failed(problem, 0).await;
+        }
+        self.refused(problem).await;
     }
 
     /// A read that worked.
@@ -185,6 +204,7 @@ impl Record {
 
     fn settle(&mut self, outcome: Outcome, code: Option<Code>, upstream_calls: u32) {
         let elapsed = self.started.elapsed();
+        let guard_calls = self.guard_calls;
         let metrics = &self.gateway.inner.metrics;
         metrics.call_duration.observe(elapsed.as_secs_f64());
         if code == Some(Code::RateLimited) {
@@ -199,7 +219,7 @@ impl Record {
             }
             row.outcome = outcome;
             row.code = code.map(Code::as_str);
-            row.upstream_calls = upstream_calls;
+            row.upstream_calls = upstream_calls + guard_calls;
             row.duration_ms = u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX);
         });
     }

@@ -11,6 +11,7 @@ mod grounding;
 mod house;
 mod idempotency;
 mod isolation;
+mod policy;
 mod runs;
 mod scenarios;
 mod tokens;

@@ -110,7 +110,7 @@ fn object(text: &str) -> Result<Map<String, Value>, Failure> {
 
 /// Turns NAME=VALUE into what the tool's schema wants; a text that does not fit is sent as it is, and the gateway says what
 /// is expected.
-async fn typed(
+pub(crate) async fn typed(
     client: &Client,
     account: AccountId,
     tool: &str,

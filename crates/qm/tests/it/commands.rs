@@ -218,3 +218,47 @@ fn playbooks_are_listed_shown_and_checked_with_every_problem_at_once() {
     run(&["playbook", "show", "nobody"]).exits(3);
     run(&["playbook", "check", path, "--integration", "nobody"]).exits(3);
 }
+
+#[test]
+fn a_policy_is_checked_set_tested_explained_and_restored() {
+    let stage = Stage::start(&[]);
+    let none = stage.run(&["policy", "show"]).exits(0);
+    assert!(none.out.is_empty() && none.err.contains("has no policy"), "{none:?}");
+    let wrong = stage.file("wrong.yaml", "version: 1\nrules:\n  - name: x\n    effekt: deny\n");
+    let checked = stage.run(&["policy", "check", &wrong]).exits(1);
+    assert!(checked.err.contains("wrong.yaml:4:5") && checked.err.contains("did you mean `effect`?"), "{checked:?}");
+    stage.run(&["policy", "set", &wrong]).exits(1);
+    let text = "version: 1\nrules:\n  - name: freeze\n    effect: deny\n    match: {methods: [users.suspend]}\n    \
+                because: ask Ops first\n";
+    let good = stage.file("policy.yaml", text);
+    stage.run(&["policy", "check", &good]).exits(0);
+    let set = stage.run(&["policy", "set", &good, "--if-version", "0"]).exits(0);
+    assert!(set.err.contains("version 1"), "{set:?}");
+    assert_eq!(stage.run(&["policy", "show"]).exits(0).out, text);
+    stage.run(&["policy", "set", &good, "--if-version", "0"]).exits(4);
+
+    let cases = "cases:\n  - name: suspend\n    call: {method: users.suspend, effect: destructive}\n    expect: deny\n";
+    let cases = stage.file("cases.yaml", cases);
+    assert!(stage.run(&["policy", "test", &cases]).exits(0).out.contains("freeze"));
+    let lenient = stage.file("lenient.yaml", "version: 1\n");
+    let tested = stage.run(&["policy", "test", &cases, "--policy", &lenient]).exits(1);
+    assert!(tested.out.contains("expected deny, found allow"), "{tested:?}");
+
+    let found = stage.run(&["call", "list_all_1_password_users", "email=a.miller@company.com", "-o", "json"]);
+    let id = format!("id={}", found.exits(0).json()["result"][0]["id"].as_str().unwrap());
+    let explained = stage.run(&["policy", "explain", "1_password_users_suspend", &id]).exits(4);
+    assert!(explained.out.contains("freeze") && explained.err.contains("ask Ops first"), "{explained:?}");
+    stage.run(&["policy", "explain", "get_single_1_password_user_by_id", &id]).exits(0);
+    let refused = stage.run(&["call", "1_password_users_suspend", &id]).exits(4);
+    assert!(refused.err.contains("docs/problems.md#denied_by_policy"), "{refused:?}");
+    assert_eq!(stage.count("suspend"), 0);
+
+    stage.run(&["policy", "set", &lenient]).exits(0);
+    stage.run(&["policy", "restore", "1", "--if-version", "2"]).exits(0);
+    let versions = stage.run(&["policy", "versions", "-o", "json"]).exits(0).json();
+    assert_eq!(
+        (&versions[0]["version"], &versions[0]["restored_from"]),
+        (&serde_json::json!(3), &serde_json::json!(1))
+    );
+    stage.run(&["policy", "show", "9"]).exits(3);
+}

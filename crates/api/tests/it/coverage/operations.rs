@@ -25,7 +25,10 @@ const fn operation(
 
 /// Every operation. Deletions of what others need come last.
 pub(super) fn operations() -> Vec<Operation> {
-    [accounts(), calls(), raw_calls(), configuration(), runs(), service(), deletions()].into_iter().flatten().collect()
+    [accounts(), calls(), raw_calls(), configuration(), policy(), runs(), service(), deletions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn accounts() -> Vec<Operation> {
@@ -227,6 +230,28 @@ fn runs() -> Vec<Operation> {
         operation("get", "/run/{id}/export", "/run/{run}/export", NOTHING, Named, READ),
         operation("post", "/run/{id}/cancel", "/run/{run}/cancel", NOTHING, Named, Record("run.cancel")),
         operation("get", "/run/{id}/events", "/run/{run}/events", NOTHING, Named, READ),
+    ]
+}
+
+fn policy() -> Vec<Operation> {
+    const DOCUMENT: fn(&TestApp) -> Option<Value> = |_| Some(json!({"document": "version: 1"}));
+    const OWN: Foreign =
+        Nothing("it is the policy of the token's environment; the gateway's tests look at the other one");
+    vec![
+        operation("put", "/policy", "/policy", DOCUMENT, OWN, Record("policy.set")),
+        operation("get", "/policy", "/policy", NOTHING, OWN, READ),
+        operation("post", "/policy/check", "/policy/check", DOCUMENT, OWN, READ),
+        operation("post", "/policy/test", "/policy/test", |_| Some(json!({"cases": []})), OWN, READ),
+        operation("get", "/policy/version", "/policy/version", NOTHING, OWN, READ),
+        operation("get", "/policy/version/{version}", "/policy/version/1", NOTHING, OWN, READ),
+        operation(
+            "post",
+            "/policy/version/{version}/restore",
+            "/policy/version/1/restore",
+            NOTHING,
+            OWN,
+            Record("policy.restore"),
+        ),
     ]
 }
 

@@ -129,6 +129,28 @@ fn configuration() -> Vec<Write> {
             ("/token", json!({"name": "keyed", "role": "agent"})),
         ),
         write(
+            "put /policy",
+            200,
+            "/policy",
+            json!({"document": "version: 1"}),
+            ("/policy", json!({"document": "version: 1 # other"})),
+        ),
+        write(
+            "post /policy/check",
+            200,
+            "/policy/check",
+            json!({"document": "version: 1"}),
+            ("/policy/check", json!({"document": "version: 2"})),
+        ),
+        write("post /policy/test", 200, "/policy/test", json!({"cases": []}), ("/policy/test", json!({}))),
+        write(
+            "post /policy/version/{version}/restore",
+            200,
+            "/policy/version/1/restore",
+            Value::Null,
+            ("/policy/version/2/restore", Value::Null),
+        ),
+        write(
             "post /environment",
             201,
             "/environment",

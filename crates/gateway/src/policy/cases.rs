@@ -1,0 +1,230 @@
+//! Cases of a policy: facts in, the expected decision out. Nothing is called.
+
+use quartermaster_definition::MethodKind;
+use quartermaster_definition::plan::Effect;
+use quartermaster_definition::policy::{Policy, Verdict};
+use quartermaster_guard::{Door, PolicyFacts, PolicyMethod, Role as GuardRole, decide_policy};
+use quartermaster_store_model::Role;
+use quartermaster_types::{AccountId, Code, Problem, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::compile;
+use crate::limits::POLICY_CASES_MAX;
+use crate::{Actor, Gateway, rights};
+
+/// What came of the cases.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyTest {
+    /// Every case, in order.
+    pub result: Vec<CaseResult>,
+    /// How many came out as expected.
+    pub passed: usize,
+    /// How many did not.
+    pub failed: usize,
+    /// The version that was tested; `None` for a document that came with the cases.
+    pub policy_version: Option<i64>,
+}
+
+/// What came of one case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CaseResult {
+    /// Its name.
+    pub name: String,
+    /// Whether it came out as expected.
+    pub passed: bool,
+    /// What differs, in words.
+    pub difference: Option<String>,
+    /// The decision, as dry runs and audit records have it.
+    pub decision: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    call: Facts,
+    expect: Expected,
+    /// The rule that has to decide, or `default`.
+    #[serde(default)]
+    decided_by: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Expected {
+    Allow,
+    Deny,
+}
+
+/// A call; what is left out is as for a read by an agent through the tool door.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    #[serde(default)]
+    tool: String,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    effect: EffectName,
+    #[serde(default)]
+    door: DoorName,
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    #[serde(default)]
+    account: AccountFacts,
+    #[serde(default)]
+    actor: ActorFacts,
+    #[serde(default)]
+    time: Option<Timestamp>,
+    #[serde(default)]
+    record: Value,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum EffectName {
+    #[default]
+    Read,
+    Write,
+    Destructive,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum DoorName {
+    #[default]
+    Tool,
+    Proxy,
+    Custom,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct AccountFacts {
+    id: Option<AccountId>,
+    integration: String,
+    tenant_id: String,
+    sandbox: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ActorFacts {
+    token_id: Option<TokenId>,
+    name: String,
+    role: Option<Role>,
+    session: Option<String>,
+}
+
+impl Gateway {
+    /// Runs cases against a document, or against the policy in force (admin and auditor).
+    ///
+    /// A case: `{name, call: {tool, method, effect, door, arguments, account, actor, time, record}, expect: "allow" or "deny",
+    /// decided_by}`; at most [`POLICY_CASES_MAX`].
+    pub async fn test_policy(
+        &self,
+        actor: &Actor,
+        document: Option<&str>,
+        cases: Vec<Value>,
+    ) -> Result<PolicyTest, Problem> {
+        rights::require_role(actor, &[Role::Admin, Role::Auditor], "test policies")?;
+        let cases = read(cases)?;
+        let now = self.inner.clock.now();
+        let (result, policy_version) = match document {
+            Some(document) => (run(&compile(document)?, 0, cases, now), None),
+            None => {
+                let in_force = self.policy_in_force(actor.environment_id).await?;
+                let policy = in_force.policy.as_ref().map_err(|why| {
+                    Problem::gateway(Code::DeniedByPolicy, format!("The stored policy cannot be read: {why}"))
+                })?;
+                (run(policy, in_force.version, cases, now), Some(in_force.version))
+            }
+        };
+        let passed = result.iter().filter(|case| case.passed).count();
+        Ok(PolicyTest { failed: result.len() - passed, passed, result, policy_version })
+    }
+}
+
+fn read(cases: Vec<Value>) -> Result<Vec<Case>, Problem> {
+    if cases.len() > POLICY_CASES_MAX {
+        let detail = format!("{} cases are more than {POLICY_CASES_MAX}", cases.len());
+        return Err(crate::mistaken("The cases cannot be run.", vec![("/cases".to_owned(), detail)]));
+    }
+    let mut mistakes = Vec::new();
+    let mut read = Vec::with_capacity(cases.len());
+    for (index, case) in cases.into_iter().enumerate() {
+        match serde_json::from_value(case) {
+            Ok(case) => read.push(case),
+            Err(error) => mistakes.push((format!("/cases/{index}"), error.to_string())),
+        }
+    }
+    crate::invalid("The cases cannot be run.", mistakes)?;
+    Ok(read)
+}
+
+fn run(policy: &Policy, version: i64, cases: Vec<Case>, now: Timestamp) -> Vec<CaseResult> {
+    cases.into_iter().map(|case| run_case(policy, version, case, now)).collect()
+}
+
+fn run_case(policy: &Policy, version: i64, case: Case, now: Timestamp) -> CaseResult {
+    let call = &case.call;
+    let decision = decide_policy(policy, &facts(call, now), &call.record);
+    let expected = if case.expect == Expected::Allow { Verdict::Allow } else { Verdict::Deny };
+    let decider = decision.decided_by.map_or("default", |rule| rule.name.as_str());
+    let word = |verdict: Verdict| if verdict == Verdict::Allow { "allow" } else { "deny" };
+    let difference = if decision.verdict == expected {
+        let wanted = case.decided_by.as_deref().filter(|wanted| *wanted != decider);
+        wanted.map(|wanted| format!("expected to be decided by {wanted}, found {decider}"))
+    } else {
+        Some(format!("expected {}, found {} (decided by {decider})", word(expected), word(decision.verdict)))
+    };
+    CaseResult { name: case.name, passed: difference.is_none(), difference, decision: decision.why(version) }
+}
+
+fn facts(call: &Facts, now: Timestamp) -> PolicyFacts<'_> {
+    let door = match call.door {
+        DoorName::Tool => Door::Tool,
+        DoorName::Proxy => Door::Proxy,
+        DoorName::Custom => Door::Custom,
+    };
+    let (resource, name) = call.method.split_once('.').unwrap_or(("", &call.method));
+    let method = PolicyMethod { resource, name, kind: kind(name), tool: &call.tool, tool_alias: &call.tool };
+    PolicyFacts {
+        method: (door != Door::Custom).then_some(method),
+        method_name: &call.method,
+        effect: match call.effect {
+            EffectName::Read => Effect::Read,
+            EffectName::Write => Effect::Write,
+            EffectName::Destructive => Effect::Destructive,
+        },
+        door,
+        arguments: &call.arguments,
+        account: call.account.id.unwrap_or(AccountId(Uuid::nil())),
+        integration: &call.account.integration,
+        tenant_id: &call.account.tenant_id,
+        is_sandbox: call.account.sandbox,
+        token: call.actor.token_id.unwrap_or(TokenId(Uuid::nil())),
+        token_name: &call.actor.name,
+        role: match call.actor.role {
+            Some(Role::Admin) => GuardRole::Admin,
+            Some(Role::Auditor) => GuardRole::Auditor,
+            Some(Role::Agent) | None => GuardRole::Agent,
+        },
+        session: call.actor.session.as_deref(),
+        now: call.time.unwrap_or(now),
+    }
+}
+
+/// The kind of a method by its name, as definitions have it.
+fn kind(name: &str) -> MethodKind {
+    match name {
+        "list" => MethodKind::List,
+        "get" => MethodKind::Get,
+        "create" => MethodKind::Create,
+        "update" => MethodKind::Update,
+        "delete" => MethodKind::Delete,
+        _ => MethodKind::Custom,
+    }
+}

@@ -1,0 +1,214 @@
+//! The policy at the doors: facts of a call, the record where a rule asks for it, and the decision.
+
+use quartermaster_definition::policy::{Defaults, Policy};
+use quartermaster_definition::{Method, MethodKind};
+use quartermaster_engine::{Answer, Call, Failure, ListOptions};
+use quartermaster_guard::{PolicyFacts, PolicyMethod, decide_policy, needs_record};
+use quartermaster_store_model as model;
+use quartermaster_types::{Code, Problem, RateLimits};
+use serde_json::{Map, Value};
+
+use super::InForce;
+use crate::accounts::AccountEntry;
+use crate::call::{CallProblem, Prepared};
+use crate::limits::CALL_DEADLINE;
+use crate::{Actor, Gateway};
+
+/// What the guards made of a call.
+pub(crate) struct Guarded {
+    /// Whether it may be made.
+    pub(crate) result: Result<(), CallProblem>,
+    /// What the policy looked at and what decided; `None` where no rule is about the call.
+    pub(crate) why: Option<Value>,
+    /// Calls to the vendor that the guards needed.
+    pub(crate) upstream_calls: u32,
+}
+
+impl Guarded {
+    /// Decided without the policy.
+    pub(crate) fn early(result: Result<(), CallProblem>) -> Self {
+        Self { result, why: None, upstream_calls: 0 }
+    }
+}
+
+impl From<Problem> for Guarded {
+    fn from(problem: Problem) -> Self {
+        Self::early(Err(problem.into()))
+    }
+}
+
+impl Gateway {
+    /// What the environment's policy says of a call of a method.
+    pub(crate) async fn ask_policy(&self, actor: &Actor, prepared: &Prepared) -> Guarded {
+        let in_force = match self.policy_in_force(actor.environment_id).await {
+            Ok(in_force) => in_force,
+            Err(problem) => return problem.into(),
+        };
+        let policy = match says_something(&in_force) {
+            Ok(Some(policy)) => policy,
+            Ok(None) => return Guarded::early(Ok(())),
+            Err(problem) => return problem.into(),
+        };
+        let method = prepared.method();
+        let name = method.full_name();
+        let facts = PolicyFacts {
+            method: Some(PolicyMethod {
+                resource: &method.resource,
+                name: &method.name,
+                kind: method.kind,
+                tool: &method.tool_name,
+                tool_alias: &method.tool_alias,
+            }),
+            method_name: &name,
+            effect: method.effect,
+            session: prepared.session.as_deref(),
+            ..self.facts_of(actor, &prepared.entry, prepared.door.into(), &prepared.arguments)
+        };
+        if !needs_record(policy, &facts) {
+            return decided(policy, in_force.version, &facts, &Value::Null, 0);
+        }
+        match self.fresh_record(prepared).await {
+            Ok((record, calls)) => decided(policy, in_force.version, &facts, &record, calls),
+            Err(failure) => unread(failure),
+        }
+    }
+
+    /// The same for a raw call, of which no record is known. `method_name`: `custom.post`.
+    pub(crate) async fn ask_policy_raw(
+        &self,
+        actor: &Actor,
+        entry: &AccountEntry,
+        method_name: &str,
+        effect: quartermaster_definition::plan::Effect,
+        arguments: &Map<String, Value>,
+    ) -> Guarded {
+        let in_force = match self.policy_in_force(actor.environment_id).await {
+            Ok(in_force) => in_force,
+            Err(problem) => return problem.into(),
+        };
+        match says_something(&in_force) {
+            Ok(None) => Guarded::early(Ok(())),
+            Ok(Some(policy)) => {
+                let door = quartermaster_guard::Door::Custom;
+                let facts = PolicyFacts { method_name, effect, ..self.facts_of(actor, entry, door, arguments) };
+                decided(policy, in_force.version, &facts, &Value::Null, 0)
+            }
+            Err(problem) => problem.into(),
+        }
+    }
+
+    /// The facts of a raw call; those of a method are still to be set.
+    fn facts_of<'a>(
+        &self,
+        actor: &'a Actor,
+        entry: &'a AccountEntry,
+        door: quartermaster_guard::Door,
+        arguments: &'a Map<String, Value>,
+    ) -> PolicyFacts<'a> {
+        PolicyFacts {
+            door,
+            method: None,
+            method_name: "",
+            effect: quartermaster_definition::plan::Effect::Destructive,
+            arguments,
+            account: entry.id,
+            integration: &entry.plan.plan.name,
+            tenant_id: entry.tenant_id(),
+            is_sandbox: entry.sandbox,
+            token: actor.token_id,
+            token_name: &actor.name,
+            role: role(actor.role),
+            session: None,
+            now: self.inner.clock.now(),
+        }
+    }
+
+    /// The record that a call names, read just now through the resource's own get method; null where there is none. Gives
+    /// the number of calls that it took, too.
+    pub(crate) async fn fresh_record(&self, prepared: &Prepared) -> Result<(Value, u32), Failure> {
+        let Some(read) = read_of(prepared) else { return Ok((Value::Null, 0)) };
+        let failed = |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
+        let entry = &prepared.entry;
+        let connection = entry.connection().map_err(failed)?;
+        let credentials = || entry.credentials();
+        let takes = |name: &String| read.arguments.iter().any(|argument| argument.name == *name);
+        let arguments = prepared.arguments.iter().filter(|(name, _)| takes(name));
+        let arguments: Map<String, Value> = arguments.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let call = Call {
+            account: entry.id,
+            credential_version: entry.access_version,
+            plan: &entry.plan.plan,
+            method: read,
+            connection: &connection,
+            credentials: &credentials,
+            arguments: &arguments,
+            list: ListOptions::default(),
+            deadline: CALL_DEADLINE,
+            wait: None,
+        };
+        let Answer::Single(single) = self.inner.engine.execute(call).await? else { return Ok((Value::Null, 0)) };
+        let record = serde_json::from_slice(&single.body).map_err(|_| Failure {
+            problem: Problem::upstream(Code::UpstreamInvalid, "The record that the guards read is not JSON."),
+            rate_limits: single.rate_limits,
+            before: None,
+            upstream_calls: single.upstream_calls,
+        })?;
+        Ok((record, single.upstream_calls))
+    }
+}
+
+/// The get method of the resource, when the call names a record.
+fn read_of(prepared: &Prepared) -> Option<&Method> {
+    prepared.id()?;
+    let resource = prepared.entry.plan.plan.resources.get(&prepared.method().resource)?;
+    resource.methods.values().find(|method| method.kind == MethodKind::Get && method.takes_id)
+}
+
+/// The policy, when it can decide anything. A document that does not compile any more refuses every call.
+fn says_something(in_force: &InForce) -> Result<Option<&Policy>, Problem> {
+    match &in_force.policy {
+        Ok(policy) if policy.rules.is_empty() && policy.default == Defaults::default() => Ok(None),
+        Ok(policy) => Ok(Some(policy)),
+        Err(_) => Err(Problem::gateway(
+            Code::DeniedByPolicy,
+            format!(
+                "The stored policy of this environment (version {}) cannot be read by this version of the program, so every \
+                 call is denied.",
+                in_force.version
+            ),
+        )
+        .with_hint("An admin has to correct the policy: `qm policy show > FILE`, `qm policy check FILE`, `qm policy set FILE`.")),
+    }
+}
+
+fn decided(policy: &Policy, version: i64, facts: &PolicyFacts<'_>, record: &Value, upstream_calls: u32) -> Guarded {
+    let decision = decide_policy(policy, facts, record);
+    let problem = decision.problem(facts, version);
+    let concerned = !decision.looked_at.is_empty() || problem.is_some();
+    Guarded {
+        why: concerned.then(|| decision.why(version)),
+        result: problem.map_or(Ok(()), |problem| Err(problem.into())),
+        upstream_calls,
+    }
+}
+
+/// The record could not be read, so it is not known what the policy says, and nothing is sent.
+fn unread(failure: Failure) -> Guarded {
+    let mut problem = failure.problem;
+    let body = problem.body_mut();
+    body.detail =
+        format!("Nothing was done: the guards have to read the record first, and that failed. {}", body.detail);
+    Guarded {
+        result: Err(CallProblem { problem, rate_limits: failure.rate_limits }),
+        why: None,
+        upstream_calls: failure.upstream_calls,
+    }
+}
+
+fn role(role: model::Role) -> quartermaster_guard::Role {
+    match role {
+        model::Role::Admin => quartermaster_guard::Role::Admin,
+        model::Role::Agent => quartermaster_guard::Role::Agent,
+        model::Role::Auditor => quartermaster_guard::Role::Auditor,
+    }
+}
