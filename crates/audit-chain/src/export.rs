@@ -20,6 +20,10 @@ pub const LINE_MAX_BYTES: usize = 1024 * 1024;
 /// the records from before the chain, the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every line is a record: boxing each would cost an allocation a line"
+)]
 pub enum Line {
     /// What this is.
     Chain(Header),
@@ -96,6 +100,7 @@ pub(crate) mod exact_time {
     use quartermaster_types::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         time.serialize(serializer)
     }

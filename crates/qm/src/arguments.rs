@@ -19,7 +19,8 @@ use clap_complete::Shell;
 use quartermaster_types::AccountId;
 
 pub(crate) use audit_log::{
-    AuditExportArguments, AuditListArguments, AuditLogArguments, AuditLogCommand, AuditVerifyArguments, ExportFormat,
+    AuditExportArguments, AuditExportFormat, AuditListArguments, AuditLogArguments, AuditLogCommand,
+    AuditVerifyArguments,
 };
 pub(crate) use gateway::{
     AccountCommand, AccountCreate, AccountUpdate, CallArguments, CredentialArguments, EnvironmentCommand, TokenCommand,

@@ -22,7 +22,9 @@ async fn lines(client: &Client, limit: u32) -> Vec<Line> {
 
 fn verify(lines: &[Line], key: Option<PublicKey>) -> Report {
     let mut verifier = Verifier::new(Trusted { public_key: key, checkpoint: None });
-    lines.iter().for_each(|line| verifier.line(line));
+    for line in lines {
+        verifier.line(line);
+    }
     verifier.finish()
 }
 

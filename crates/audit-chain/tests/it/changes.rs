@@ -19,7 +19,7 @@ fn change(record: &mut Record, which: usize) {
         3 => record.token_id = flip(record.token_id.0).into(),
         4 => record.session = Some("x".to_owned()),
         5 => record.door.push('x'),
-        6 => record.action = "users.list".to_owned(),
+        6 => "users.list".clone_into(&mut record.action),
         7 => record.account_id = record.account_id.map(|id| AccountId(flip(id.0))),
         8 => record.account_id = None,
         9 => record.target = None,
@@ -28,14 +28,14 @@ fn change(record: &mut Record, which: usize) {
         11 => record.before = Some(String::new()),
         12 => record.after = None,
         13 => record.decision = Some("{}".to_owned()),
-        14 => record.outcome = "failed".to_owned(),
+        14 => "failed".clone_into(&mut record.outcome),
         15 => record.code = Some(String::new()),
         16 => record.upstream_calls += 1,
         17 => record.duration_ms -= 1,
         // A letter that moves from one value to the next changes no byte of the two together.
         18 => {
-            record.door = "too".to_owned();
-            record.action = "lusers.suspend".to_owned();
+            "too".clone_into(&mut record.door);
+            "lusers.suspend".clone_into(&mut record.action);
         }
         _ => record.hash = Some(Hex([5; 32])),
     }

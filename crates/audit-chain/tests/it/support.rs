@@ -93,7 +93,9 @@ pub(crate) fn verify(lines: &[Line]) -> Report {
 
 pub(crate) fn verify_with(lines: &[Line], trusted: Trusted) -> Report {
     let mut verifier = Verifier::new(trusted);
-    lines.iter().for_each(|line| verifier.line(line));
+    for line in lines {
+        verifier.line(line);
+    }
     verifier.finish()
 }
 

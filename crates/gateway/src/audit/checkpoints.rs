@@ -52,7 +52,6 @@ impl Gateway {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one statement, used in two places")]
     pub(super) fn signed(
         &self,
         key: &SigningKey,

@@ -86,7 +86,9 @@ impl Gateway {
             let lines = self.prune_lines(environment, place).await?;
             let Some(Line::Checkpoint(last)) = lines.last() else { break };
             place = last.sequence;
-            lines.iter().for_each(|line| verifier.line(line));
+            for line in &lines {
+                verifier.line(line);
+            }
         }
         let mut cut: Option<Cut> = None;
         let mut after = None;

@@ -95,8 +95,8 @@ pub(crate) struct AuditVerifyArguments {
 #[derive(Args, Debug)]
 pub(crate) struct AuditExportArguments {
     /// Form: jsonl can be verified, csv is for spreadsheets and has the records only
-    #[arg(long, env = "QM_FORMAT", value_enum, default_value_t = ExportFormat::Jsonl, value_name = "FORM")]
-    pub(crate) format: ExportFormat,
+    #[arg(long, env = "QM_FORMAT", value_enum, default_value_t = AuditExportFormat::Jsonl, value_name = "FORM")]
+    pub(crate) format: AuditExportFormat,
     /// Write to this new file instead of standard output
     #[arg(long, env = "QM_TO", value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
@@ -106,7 +106,7 @@ pub(crate) struct AuditExportArguments {
 
 /// A form of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-pub(crate) enum ExportFormat {
+pub(crate) enum AuditExportFormat {
     /// JSON Lines.
     Jsonl,
     /// RFC 4180, with a header.

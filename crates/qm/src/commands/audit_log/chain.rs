@@ -11,7 +11,9 @@ use quartermaster_audit_chain::{
 use quartermaster_client::{AuditPruned, Client};
 use quartermaster_types::Timestamp;
 
-use crate::arguments::{AuditExportArguments, AuditVerifyArguments, ExportFormat, GatewayArguments, OutputArguments};
+use crate::arguments::{
+    AuditExportArguments, AuditExportFormat, AuditVerifyArguments, GatewayArguments, OutputArguments,
+};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -245,8 +247,8 @@ pub(super) async fn export(arguments: &AuditExportArguments) -> Result<Exit, Fai
     };
     let mut out = BufWriter::new(out);
     let written = match arguments.format {
-        ExportFormat::Jsonl => export_lines(&client, &mut out).await,
-        ExportFormat::Csv => export_csv(&client, &mut out).await,
+        AuditExportFormat::Jsonl => export_lines(&client, &mut out).await,
+        AuditExportFormat::Csv => export_csv(&client, &mut out).await,
     };
     match written.and_then(|()| out.flush().map_err(Written::Io)) {
         Ok(()) => Ok(Exit::Ok),
