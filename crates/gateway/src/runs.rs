@@ -1,7 +1,7 @@
 //! Runs: pieces of work that are journaled step by step, so that they can be watched, stopped, taken over after a crash and
 //! replayed.
 //!
-//! A run is a [`Machine`] over its journal. A worker claims it under a lease, makes the calls that the machine asks for through
+//! A run is a [`machine::Machine`] over its journal. A worker claims it under a lease, makes the calls that the machine asks for through
 //! the same pipeline as every other call, and writes into the journal what is about to be done and what came of it.
 
 mod drive;

@@ -1,6 +1,6 @@
 //! Playbooks: deterministic work that needs no model, written as YAML steps; their language, its checker and its interpreter.
 //!
-//! Everything here is pure: no I/O, no clock, no randomness. [`load`] a text, check it against an integration with
+//! Everything here is pure: no I/O, no clock, no randomness. [`load()`] a text, check it against an integration with
 //! [`Playbook::check_against`], and run it as a [`State`]: it tells the next [`Action`], whoever makes calls tells it what came
 //! of them as journal [`Entry`]s, and the same entries give the same actions, byte for byte.
 
