@@ -111,7 +111,7 @@ impl Failure {
                 format!("qm call {}{arguments}", call.tool)
             })
             .collect();
-        failure.parts.docs = Some(format!("docs/problems.md#{}", body.code));
+        failure.parts.docs = Some(format!("docs/problems.md#{}", body.code.as_str().replace('_', "-")));
         failure
     }
 }
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(
             plain(&failure),
             "error: The vendor answered 404.\n       request 0190\n hint: Find the person first.\n  \
-             try: qm call list_people 'email=a b@x.com' limit:=5\n docs: docs/problems.md#not_found\n"
+             try: qm call list_people 'email=a b@x.com' limit:=5\n docs: docs/problems.md#not-found\n"
         );
     }
 

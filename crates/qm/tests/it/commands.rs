@@ -48,7 +48,7 @@ fn calls_take_arguments_as_the_schema_wants_and_errors_teach() {
     let invented = if id.ends_with('A') { "B" } else { "A" };
     let invented = format!("id={}{invented}", &id[..25]);
     let refused = stage.run(&["call", "1_password_users_suspend", &invented]).exits(4);
-    assert!(refused.err.contains("docs/problems.md#ungrounded_id"), "{}", refused.err);
+    assert!(refused.err.contains("docs/problems.md#ungrounded-id"), "{}", refused.err);
     let refused = stage.run(&["call", "1_password_users_suspend", &invented, "--session", "leaver-1"]).exits(4);
     let find = "try: qm call list_all_1_password_users --session leaver-1\n";
     assert!(refused.err.contains(find), "the read has to be in the same session: {}", refused.err);
@@ -250,7 +250,7 @@ fn a_policy_is_checked_set_tested_explained_and_restored() {
     assert!(explained.out.contains("freeze") && explained.err.contains("ask Ops first"), "{explained:?}");
     stage.run(&["policy", "explain", "get_single_1_password_user_by_id", &id]).exits(0);
     let refused = stage.run(&["call", "1_password_users_suspend", &id]).exits(4);
-    assert!(refused.err.contains("docs/problems.md#denied_by_policy"), "{refused:?}");
+    assert!(refused.err.contains("docs/problems.md#denied-by-policy"), "{refused:?}");
     assert_eq!(stage.count("suspend"), 0);
 
     stage.run(&["policy", "set", &lenient]).exits(0);
