@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use quartermaster_agent::{Patience, Progress, Session, Stop};
 use quartermaster_client::{Account, Client};
+use quartermaster_roster::{Patience, Progress, Session, Stop};
 use quartermaster_types::{AccountId, Clock};
 use secrecy::SecretString;
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use quartermaster_agent::AgentError;
 use quartermaster_client::ClientError;
+use quartermaster_roster::AgentError;
 use quartermaster_types::{Code, Origin, Problem};
 
 use crate::exit::Exit;

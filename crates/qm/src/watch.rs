@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use quartermaster_agent::{Event, Progress, Stop, StopSource};
+use quartermaster_roster::{Event, Progress, Stop, StopSource};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, printable};
@@ -82,8 +82,8 @@ impl Shown {
             Event::Waiting { seconds, told_by } => {
                 self.waiting_until = Some(Instant::now() + Duration::from_secs(*seconds));
                 let why = match told_by {
-                    quartermaster_agent::WaitSource::Headers => "as the answer's headers say",
-                    quartermaster_agent::WaitSource::Backoff => "no header says how long",
+                    quartermaster_roster::WaitSource::Headers => "as the answer's headers say",
+                    quartermaster_roster::WaitSource::Backoff => "no header says how long",
                 };
                 self.line(&format!("{WARN}rate limited:{WARN:#} waiting {seconds} s, {why}"));
             }

@@ -63,8 +63,8 @@ pub(crate) struct AuditArguments {
     #[arg(long, env = "QM_COLUMN", value_name = "NAME|NUMBER")]
     pub(crate) column: Option<String>,
     /// People who are suspended at the same time
-    #[arg(long, env = "QM_CONCURRENCY", default_value_t = quartermaster_agent::audit::CONCURRENCY_DEFAULT as u16,
-          value_parser = clap::value_parser!(u16).range(1..=quartermaster_agent::audit::CONCURRENCY_MAX as i64), value_name = "N")]
+    #[arg(long, env = "QM_CONCURRENCY", default_value_t = quartermaster_roster::audit::CONCURRENCY_DEFAULT as u16,
+          value_parser = clap::value_parser!(u16).range(1..=quartermaster_roster::audit::CONCURRENCY_MAX as i64), value_name = "N")]
     pub(crate) concurrency: u16,
     /// Journal of the writes, by which an interrupted run goes on; by default beside the list
     #[arg(long, env = "QM_JOURNAL", value_name = "FILE")]

@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use quartermaster_agent::audit::{self, Job, Writes};
-use quartermaster_agent::report::{Report, StopReason};
-use quartermaster_agent::{Patience, roster};
+use quartermaster_roster::audit::{self, Job, Writes};
+use quartermaster_roster::report::{Report, StopReason};
+use quartermaster_roster::{Patience, roster};
 use quartermaster_types::AccountId;
 
 use crate::arguments::{AuditArguments, ReportFormat};
@@ -27,7 +27,7 @@ const HASH_DIGITS: usize = 16;
 pub(crate) async fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     let targets = targets(arguments)?;
     let bytes = read(&arguments.file)?;
-    let list = roster::read(&bytes, arguments.column.as_deref()).map_err(quartermaster_agent::AgentError::from)?;
+    let list = roster::read(&bytes, arguments.column.as_deref()).map_err(quartermaster_roster::AgentError::from)?;
     say_how_read(&list);
     let watch = Watch::new();
     let progress = watch.progress();

@@ -1,7 +1,7 @@
 //! `qm offboard`.
 
-use quartermaster_agent::Patience;
-use quartermaster_agent::offboard::{self, Offboarding};
+use quartermaster_roster::Patience;
+use quartermaster_roster::offboard::{self, Offboarding};
 
 use crate::arguments::OffboardArguments;
 use crate::connect;

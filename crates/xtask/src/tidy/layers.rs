@@ -24,7 +24,7 @@ const ORDER: &[&str] = &[
     "quartermaster-gateway",
     "quartermaster-api",
     "quartermaster-client",
-    "quartermaster-agent",
+    "quartermaster-roster",
     "quartermaster-simulator",
     "quartermaster-testkit",
     "qm",
@@ -54,7 +54,7 @@ const APART: &[(&str, &str, &str)] = &[
     ("quartermaster-api", "quartermaster-store", "handlers go through the gateway"),
     ("quartermaster-api", "quartermaster-egress", "handlers go through the gateway"),
     ("quartermaster-client", "quartermaster-gateway", "a client knows only the HTTP contract"),
-    ("quartermaster-agent", "quartermaster-gateway", "work goes through a door"),
+    ("quartermaster-roster", "quartermaster-gateway", "work goes through a door"),
     ("quartermaster-engine", "quartermaster-guard", "the engine knows no policy"),
     ("quartermaster-engine", "quartermaster-store", "the engine knows no storage"),
 ];

@@ -1,6 +1,6 @@
 //! The report for people at a terminal.
 
-use quartermaster_agent::report::{Action, Finding, Line, Report};
+use quartermaster_roster::report::{Action, Finding, Line, Report};
 
 use crate::failure::printable;
 use crate::output::{self, Rows};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use quartermaster_agent::{Event, Progress, WaitSource};
 use quartermaster_engine::Exchange;
+use quartermaster_roster::{Event, Progress, WaitSource};
 
 use crate::failure::printable;
 use crate::output::styled;

@@ -116,7 +116,7 @@ mod tests {
         let script = find(None).unwrap();
         assert!(!script.list.is_empty());
         assert!(find(Some("no such vendor")).is_err());
-        let list = quartermaster_agent::roster::read(script.list.as_bytes(), None).unwrap();
+        let list = quartermaster_roster::roster::read(script.list.as_bytes(), None).unwrap();
         assert!(list.bad_lines.iter().any(|bad| !bad.used), "the list has a bad line");
         assert!(list.entries.iter().any(|entry| !entry.also_on_lines.is_empty()), "and somebody twice");
         assert!(list.entries.iter().any(|entry| entry.email == script.story.leaver), "and the leaver");

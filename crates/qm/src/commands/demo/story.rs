@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quartermaster_agent::audit::{self, CONCURRENCY_DEFAULT, Job, Writes};
-use quartermaster_agent::{Patience, Session, Stop, offboard, roster};
 use quartermaster_client::{Account, AuditLogQuery, CallOptions, Lifecycle, NewAccount, ToolsQuery};
+use quartermaster_roster::audit::{self, CONCURRENCY_DEFAULT, Job, Writes};
+use quartermaster_roster::{Patience, Session, Stop, offboard, roster};
 use quartermaster_types::Clock;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -172,7 +172,7 @@ impl Teller<'_> {
         control.set_rate_headers(self.script.rate_headers);
         control.set_rate_limit(Some(self.script.rate_limit));
         let bytes = self.script.list.as_bytes();
-        let list = roster::read(bytes, None).map_err(quartermaster_agent::AgentError::from)?;
+        let list = roster::read(bytes, None).map_err(quartermaster_roster::AgentError::from)?;
         self.screen.asks(&format!("qm audit {} --suspend", self.script.list_name));
         let writes = Writes {
             concurrency: CONCURRENCY_DEFAULT,

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quartermaster_agent::audit::{self, Job, Writes};
-use quartermaster_agent::report::{Action, Finding, Report};
-use quartermaster_agent::{AgentError, Event, Patience, Progress, Session, Stop, StopSource, offboard, roster};
 use quartermaster_client::Client;
+use quartermaster_roster::audit::{self, Job, Writes};
+use quartermaster_roster::report::{Action, Finding, Report};
+use quartermaster_roster::{AgentError, Event, Patience, Progress, Session, Stop, StopSource, offboard, roster};
 use quartermaster_simulator::{Config, State};
 use quartermaster_testkit::TestApp;
 use quartermaster_types::Clock;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use quartermaster_agent::{Session, audit, offboard};
 use quartermaster_client::{CallOptions, ClientError};
 use quartermaster_playbook::{
     AccountFacts, Action, Call, Entry, IntegrationFacts, LifecycleFacts, RunFacts, Setting, State, load, shipped,
 };
+use quartermaster_roster::{Session, audit, offboard};
 use quartermaster_testkit::TestApp;
 use quartermaster_types::{Clock, Problem};
 use serde_json::{Map, Value, json};
