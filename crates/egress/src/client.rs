@@ -63,7 +63,7 @@ impl Client {
         limits: Limits,
         sent: &AtomicBool,
     ) -> Result<Response, EgressError> {
-        let (mut connection, answer) = self.answer(origin, request, sent).await?;
+        let (mut connection, answer) = self.answer(origin, request, sent, true).await?;
         let (head, incoming) = answer.into_parts();
         let body = body::read(&mut connection, incoming, limits.body_max_bytes, origin.host).await?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -77,12 +77,13 @@ impl Client {
     }
 
     /// The head of the answer, and the connection that brings the rest. A request that a closed connection gave back
-    /// unsent goes over another one.
-    async fn answer(
+    /// unsent goes over another one. `may_be_compressed`: the body is read whole, and decompressed then.
+    pub(crate) async fn answer(
         &self,
         origin: Origin<'_>,
         mut request: http::Request<Body>,
         sent: &AtomicBool,
+        may_be_compressed: bool,
     ) -> Result<(Connection, http::Response<hyper::body::Incoming>), EgressError> {
         let mut attempts = 0;
         loop {
@@ -92,7 +93,7 @@ impl Client {
                 Some(connection) => connection,
                 None => self.connector.connect(origin).await?,
             };
-            if connection.is_far {
+            if connection.is_far && may_be_compressed {
                 request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             }
             request.headers_mut().insert(HOST, connection.host.clone());
@@ -115,7 +116,12 @@ impl Client {
 }
 
 /// The request as it goes over the wire, but for what depends on the connection.
-fn prepare(url: &http::Uri, method: http::Method, mut headers: http::HeaderMap, body: Bytes) -> http::Request<Body> {
+pub(crate) fn prepare(
+    url: &http::Uri,
+    method: http::Method,
+    mut headers: http::HeaderMap,
+    body: Bytes,
+) -> http::Request<Body> {
     // These are the client's own business; a wrong one would let one request pose as two.
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, ACCEPT_ENCODING] {
         if headers.contains_key(&name) {

@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod origin;
 mod pool;
+mod stream;
 mod tls;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use allowed::AllowedUpstreams;
 pub use client::Client;
 pub use error::EgressError;
 pub use pool::{IDLE_MAX, IDLE_PER_ORIGIN_MAX, IDLE_TIMEOUT};
+pub use stream::{Stream, StreamLimits};
 pub use tls::{AuthoritiesError, TlsFault, UPSTREAM_CA_MAX_BYTES, UpstreamAuthorities};
 
 /// Limits of one exchange.

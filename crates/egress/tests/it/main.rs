@@ -6,6 +6,7 @@ mod bodies;
 mod certificates;
 mod connections;
 mod server;
+mod streams;
 mod tls;
 
 use std::time::Duration;
