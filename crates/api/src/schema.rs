@@ -497,6 +497,8 @@ pub(crate) enum Origin {
     Gateway,
     /// The vendor refused or failed.
     Upstream,
+    /// The provider of a language model refused or failed.
+    Model,
 }
 
 /// What went wrong, whose fault it is and what to do (RFC 9457).

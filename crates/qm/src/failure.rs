@@ -140,6 +140,9 @@ fn exit_of(problem: &Problem) -> Exit {
         | Code::UpstreamTimeout
         | Code::ResponseTooLarge
         | Code::Unavailable
+        | Code::ModelUnauthenticated
+        | Code::ModelUnavailable
+        | Code::ModelInvalid
         | Code::AccountNeedsReauth => Exit::Unreachable,
         Code::PermissionDenied if problem.body().origin == Origin::Upstream => Exit::Refused,
         Code::Unauthenticated

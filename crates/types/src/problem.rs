@@ -67,7 +67,7 @@ codes! {
     AccountRejected = "account_rejected", 422, "The vendor refused the connection",
         "The credentials or connection fields were tried against the vendor and refused; nothing was kept. `upstream` and `detail` say what the vendor answered. Correct them and create the account again.";
     RateLimited = "rate_limited", 429, "Rate limited",
-        "The vendor (or, with `origin: gateway`, this gateway) asks for fewer calls. Wait `retry_after_seconds`, or until `ratelimit-reset` (delta seconds, not a date), then try again. The gateway did not retry.";
+        "The vendor (or, with `origin: gateway`, this gateway; with `origin: model`, the provider of the language model) asks for fewer calls. Wait `retry_after_seconds`, or until `ratelimit-reset` (delta seconds, not a date), then try again. The gateway did not retry.";
     UngroundedId = "ungrounded_id", 403, "This id was not read in this session",
         "Writes are accepted only for ids that a read in the same session returned. Find the record with the call in `next_calls`, take its exact id from the answer and call again. An id from memory, from a text or changed by one character is refused before anything is sent.";
     ApprovalRequired = "approval_required", 403, "Approval required",
@@ -96,6 +96,14 @@ codes! {
         "The address resolves to a loopback, private, link-local or metadata network, which the gateway refuses to reach, or to a host that the definition does not name. Start the gateway with `--allow-upstream HOST:PORT` if you mean it.";
     ResponseTooLarge = "response_too_large", 502, "The vendor's answer is too large",
         "The vendor's answer went over the size limit named in `detail`. Ask for less: a smaller `limit`, or a filter.";
+    ModelUnauthenticated = "model_unauthenticated", 424, "The model's provider refused the key",
+        "The provider of the language model did not accept the key of the model connection: it is missing, wrong, out of credit, or not allowed to use this model. A person has to renew it (`qm model`); trying again does not help.";
+    ModelRejected = "model_rejected", 422, "The model's provider rejected the request",
+        "The provider of the language model understood the request and refused it: the model's id is unknown there, the conversation is longer than the model can read, or a parameter is not taken. Its own words are in `detail`. The same request fails again.";
+    ModelUnavailable = "model_unavailable", 503, "The model cannot be reached or is failing",
+        "The server of the language model cannot be reached, is overloaded, failed or did not answer in time. Nothing was called for it. Try again after a pause, or name another model.";
+    ModelInvalid = "model_invalid", 502, "The model's answer cannot be used",
+        "The server of the language model answered with something that its wire format does not have: HTML, a stream that ends in the middle, an answer over the size limit. Look at the base URL and the wire format of the connection (`qm model check`); if they are right, try again.";
     Unsupported = "unsupported", 400, "Not supported by this integration",
         "The integration's definition does not have this resource or method. `GET /integrated-account/{id}/tools` lists those that it has.";
     Internal = "internal", 500, "Internal error",
@@ -120,6 +128,8 @@ pub enum Origin {
     Gateway,
     /// The vendor refused or failed.
     Upstream,
+    /// The provider of a language model refused or failed.
+    Model,
 }
 
 /// A call that would help, ready to be made.
@@ -203,8 +213,15 @@ pub struct Body {
 impl Problem {
     /// A problem with the code's own status and title; retryable only where the code says so.
     pub fn new(code: Code, origin: Origin, detail: impl Into<String>) -> Self {
-        let retryable =
-            matches!(code, Code::RateLimited | Code::UpstreamUnavailable | Code::UpstreamTimeout | Code::Unavailable);
+        let retryable = matches!(
+            code,
+            Code::RateLimited
+                | Code::UpstreamUnavailable
+                | Code::UpstreamTimeout
+                | Code::ModelUnavailable
+                | Code::ModelInvalid
+                | Code::Unavailable
+        );
         Self(Box::new(Body {
             type_uri: format!("/problems/{}", code.as_str().replace('_', "-")),
             title: code.title().to_owned(),

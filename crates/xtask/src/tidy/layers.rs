@@ -17,6 +17,7 @@ const ORDER: &[&str] = &[
     "quartermaster-audit-chain",
     "quartermaster-egress",
     "quartermaster-engine",
+    "quartermaster-model",
     "quartermaster-store-model",
     "quartermaster-store-sqlite",
     "quartermaster-store-postgres",
