@@ -90,7 +90,7 @@ pub struct Run {
 pub struct RunStep {
     /// Names it within the run.
     pub key: String,
-    /// `call` or `wait`.
+    /// `call`, `ask` or `wait`.
     pub kind: String,
     /// `under_way`, `done` or `failed`.
     pub state: String,
@@ -117,6 +117,9 @@ pub struct RunStep {
     /// Why it failed.
     #[serde(default)]
     pub problem: Option<Value>,
+    /// For a question to a model: `model`, `text`, `tools`, `usage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Value>,
 }
 
 /// Which runs. Empty members do not narrow.

@@ -30,7 +30,7 @@ use machine::{AccountFacts, Kind, Start};
 pub use export::{EXPORT_FORMAT, ExportedEntry, RunExport};
 pub use playbook::PlaybookKind;
 pub use replay::{Difference, replay};
-pub use view::{DecidedBy, RunOutcome, RunStep, RunSummary, RunView, StepKind, StepState};
+pub use view::{AskView, DecidedBy, RunOutcome, RunStep, RunSummary, RunView, StepKind, StepState};
 
 /// What the gateway holds for runs.
 pub(crate) struct Runs {

@@ -4,7 +4,6 @@
 //! [`Playbook::check_against`], and run it as a [`State`]: it tells the next [`Action`], whoever makes calls tells it what came
 //! of them as journal [`Entry`]s, and the same entries give the same actions, byte for byte.
 
-mod action;
 mod bind;
 mod build;
 mod input;
@@ -17,9 +16,9 @@ pub mod shipped;
 mod state;
 mod value;
 
-pub use action::{Action, Call, Entry, Mismatch, Outcome, Report, Table, Waits, Wake};
 pub use input::InvalidInput;
 pub use limits::*;
 pub use load::{Playbook, load, schema};
+pub use quartermaster_types::run::{Action, Call, Entry, Mismatch, Outcome, Report, Table, Waits, Wake};
 pub use setting::{AccountFacts, IntegrationFacts, LifecycleFacts, RunFacts, Setting};
 pub use state::State;

@@ -12,10 +12,10 @@ mod rows;
 
 use std::sync::Arc;
 
+use quartermaster_types::run::{Action, Entry, Mismatch, Outcome, Report, Waits};
 use quartermaster_types::{Code, Problem, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::action::{Action, Entry, Mismatch, Outcome, Report, Waits};
 use crate::input::InvalidInput;
 use crate::load::Playbook;
 use crate::model::MethodName;
@@ -98,7 +98,7 @@ impl State {
         }
         let (mut calls, mut waits) = (Vec::new(), Vec::new());
         self.frame.gather(&mut calls, &mut waits);
-        Action::Proceed { calls, waits }
+        Action::Proceed { calls, waits, asks: Vec::new() }
     }
 
     /// Whether the run is at its end.

@@ -123,7 +123,7 @@ impl Machine for ScriptMachine {
                 None => calls.push(self.call(step)),
             }
         }
-        Action::Proceed { calls, waits }
+        Action::Proceed { calls, waits, asks: Vec::new() }
     }
 
     fn apply(&mut self, entry: &Entry) -> Result<(), Mismatch> {
@@ -148,6 +148,9 @@ impl Machine for ScriptMachine {
                 } else {
                     self.failed = Some((key.clone(), problem.clone()));
                 }
+            }
+            Entry::Asked { .. } | Entry::Answered { .. } => {
+                return Err(Mismatch("a script asks no model".to_owned()));
             }
             Entry::Woken { key, .. } => {
                 self.step(key)?;

@@ -1,4 +1,4 @@
-//! Types that two or more crates share: typed ids, the clock, rate limits and problems.
+//! Types that two or more crates share: typed ids, the clock, rate limits, problems, and what runs are told in.
 //!
 //! No I/O and no async here. Wire shapes that only the HTTP API knows live in `api`; rows live in `store-model`.
 
@@ -6,6 +6,7 @@ pub mod clock;
 pub mod id;
 pub mod problem;
 pub mod rate_limit;
+pub mod run;
 
 pub use clock::{Clock, Timestamp};
 pub use id::{AccountId, AuditId, EnvironmentId, IdSource, RequestId, RunId, TokenId};

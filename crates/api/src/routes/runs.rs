@@ -169,7 +169,7 @@ pub(super) async fn export_run(
 
 /// Watch a run
 ///
-/// Server-sent events: one for each entry of the journal, named as the entry is (`begun`, `finished`, `failed`, `woken`), its
+/// Server-sent events: one for each entry of the journal, named as the entry is (`begun`, `finished`, `asked`, `answered`, `failed`, `woken`), its
 /// number as the id; after the last one `end` with the run. `last-event-id` goes on after the event that was seen last; 204
 /// means that there is nothing more. A stream lasts five minutes at most; come back then.
 #[utoipa::path(get, path = "/run/{id}/events", tag = "runs", params(schema::RunPath, schema::LastEventId),

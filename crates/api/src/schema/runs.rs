@@ -106,7 +106,7 @@ pub(crate) struct Run {
 pub(crate) struct RunStep {
     /// Names it within the run.
     key: String,
-    /// `call` or `wait`.
+    /// `call`, `ask` (a question to a language model) or `wait`.
     kind: String,
     /// `under_way`, `done` or `failed`.
     state: String,
@@ -133,6 +133,8 @@ pub(crate) struct RunStep {
     /// Why it failed.
     #[schema(required)]
     problem: Option<Map<String, Value>>,
+    /// For a question to a model: the `model`, its `text`, the `tools` that it wanted called, and the `usage` in tokens.
+    ask: Option<Map<String, Value>>,
 }
 
 /// The whole of a run.

@@ -139,7 +139,7 @@ impl Drive {
                     Entry::Finished { key, .. } | Entry::Failed { key, .. } => {
                         self.cut_off.remove(key);
                     }
-                    Entry::Woken { .. } => {}
+                    Entry::Asked { .. } | Entry::Answered { .. } | Entry::Woken { .. } => {}
                 }
                 self.tell(&entry)?;
                 self.last = number;
@@ -159,7 +159,7 @@ impl Drive {
                 return Ok(Conclusion::Back(RunState::Queued, self.now()));
             }
             let (calls, waits) = match self.machine.next() {
-                Action::Proceed { calls, waits } => (calls, waits),
+                Action::Proceed { calls, waits, .. } => (calls, waits),
                 action => {
                     let state = if matches!(action, Action::Done { .. }) { RunState::Done } else { RunState::Failed };
                     let outcome = RunOutcome { decided_by: DecidedBy::Machine, action: Some(action) };

@@ -79,6 +79,7 @@ impl Page<'_> {
     fn what(step: &RunStep) -> String {
         match step.kind {
             StepKind::Wait => "wait".to_owned(),
+            StepKind::Ask => step.ask.as_ref().map_or_else(String::new, |ask| format!("ask {}", ask.model)),
             StepKind::Call => step.method.clone().unwrap_or_default(),
         }
     }

@@ -5,13 +5,17 @@ use quartermaster_definition::Plan;
 use quartermaster_types::{AccountId, Problem, RunId, Timestamp};
 use serde_json::{Map, Value};
 
-pub use quartermaster_playbook::{Action, Call, Entry, Outcome as Completion, Report, Table, Wake};
+pub use quartermaster_types::run::{
+    Action, Ask, Call, Entry, Outcome as Completion, Reply, Report, Table, Usage, Wake,
+};
 
-/// An entry's name: `begun`, `finished`, `failed`, `woken`.
+/// An entry's name: `begun`, `finished`, `asked`, `answered`, `failed`, `woken`.
 pub fn name_of(entry: &Entry) -> &'static str {
     match entry {
         Entry::Begun { .. } => "begun",
         Entry::Finished { .. } => "finished",
+        Entry::Asked { .. } => "asked",
+        Entry::Answered { .. } => "answered",
         Entry::Failed { .. } => "failed",
         Entry::Woken { .. } => "woken",
     }

@@ -78,13 +78,21 @@ fn check(machine: &dyn Machine, number: u32, entry: &Entry) -> Option<Difference
                 None => compare(number, call, &action),
             }
         }
+        Entry::Asked { ask, .. } => {
+            let action = machine.next();
+            let Action::Proceed { asks, .. } = &action else { return compare(number, ask, &action) };
+            match asks.iter().find(|decided| decided.key == ask.key) {
+                Some(decided) => compare(number, ask, decided),
+                None => compare(number, ask, &action),
+            }
+        }
         Entry::Woken { key, .. } => {
             let action = machine.next();
             let decided = matches!(&action, Action::Proceed { waits, .. } if waits.iter().any(|wait| wait.key == *key));
             if decided { None } else { compare(number, entry, &action) }
         }
         // Answers are not decided; the machine refuses one that it does not wait for.
-        Entry::Finished { .. } | Entry::Failed { .. } => None,
+        Entry::Finished { .. } | Entry::Answered { .. } | Entry::Failed { .. } => None,
     }
 }
 

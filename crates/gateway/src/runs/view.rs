@@ -6,7 +6,7 @@ use quartermaster_types::{AccountId, Code, Problem, RunId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::machine::{Action, Entry};
+use super::machine::{Action, Entry, Reply, Usage};
 use crate::limits::RUN_STEPS_SHOWN_MAX;
 
 /// A run without what it was started with and what came of it.
@@ -89,12 +89,12 @@ pub enum StepState {
     Failed,
 }
 
-/// One step of a run: a call, or a wait that is over.
+/// One step of a run: a call, a question to a model, or a wait that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStep {
     /// Names it within the run.
     pub key: String,
-    /// `call` or `wait`.
+    /// `call`, `ask` or `wait`.
     pub kind: StepKind,
     /// How it stands.
     pub state: StepState,
@@ -114,6 +114,30 @@ pub struct RunStep {
     pub request_id: Option<String>,
     /// Why it failed.
     pub problem: Option<Problem>,
+    /// For a question to a model: which model, and what it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskView>,
+}
+
+/// A question to a model as a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AskView {
+    /// The model.
+    pub model: String,
+    /// What it said.
+    pub text: String,
+    /// The tools that it wanted called.
+    pub tools: Vec<String>,
+    /// What that cost; `None` before the answer.
+    pub usage: Option<Usage>,
+}
+
+impl AskView {
+    fn answered(&mut self, reply: Reply) {
+        self.text = reply.text;
+        self.tools = reply.calls.into_iter().map(|call| call.name).collect();
+        self.usage = Some(reply.usage);
+    }
 }
 
 /// What a step is.
@@ -122,6 +146,8 @@ pub struct RunStep {
 pub enum StepKind {
     /// A call.
     Call,
+    /// A question to a language model.
+    Ask,
     /// A wait.
     Wait,
 }
@@ -175,6 +201,22 @@ pub(crate) fn steps(entries: impl Iterator<Item = Entry>) -> Vec<RunStep> {
                 step.arguments = Some(call.arguments);
                 steps.insert(step.key.clone(), step);
             }
+            Entry::Asked { ask, at } => {
+                if let Some(step) = steps.get_mut(&ask.key) {
+                    step.attempts += 1;
+                    continue;
+                }
+                let mut step = step(ask.key, StepKind::Ask, StepState::UnderWay, at);
+                step.ask = Some(AskView { model: ask.model, ..AskView::default() });
+                steps.insert(step.key.clone(), step);
+            }
+            Entry::Answered { key, at, reply } => {
+                if let Some(step) = steps.get_mut(&key) {
+                    step.state = StepState::Done;
+                    step.finished_at = Some(at);
+                    step.ask.get_or_insert_default().answered(reply);
+                }
+            }
             Entry::Finished { key, at, request_id, .. } => {
                 if let Some(step) = steps.get_mut(&key) {
                     step.state = StepState::Done;
@@ -213,5 +255,6 @@ fn step(key: String, kind: StepKind, state: StepState, at: Timestamp) -> RunStep
         finished_at: None,
         request_id: None,
         problem: None,
+        ask: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use quartermaster_types::run::{Entry, Mismatch};
 use quartermaster_types::{Code, Problem};
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,6 @@ use super::frame::Done;
 use super::pending::{Pending, Request};
 use super::person::{self, fold};
 use super::{Shared, broken, resolve};
-use crate::action::{Entry, Mismatch};
 use crate::limits::{PAGES_MAX, ROWS_MAX};
 use crate::model::{FindStep, Sought, Turn};
 use crate::setting::Setting;

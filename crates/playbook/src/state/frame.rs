@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use quartermaster_types::run::{Call, Entry, Mismatch, Wake};
 use quartermaster_types::{Code, Problem};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,6 @@ use super::calling::Calling;
 use super::finding::Finding;
 use super::rows::Rows;
 use super::{Context, Shared, broken, local};
-use crate::action::{Call, Entry, Mismatch, Wake};
 use crate::limits::STEPS_TAKEN_MAX;
 use crate::model::{Step, Turn, Verb};
 use crate::setting::Setting;

@@ -1,11 +1,11 @@
 //! Steps that need nothing from outside.
 
+use quartermaster_types::run::{Report, Table, Wake};
 use quartermaster_types::{Code, Problem, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::frame::Done;
 use super::{Shared, broken};
-use crate::action::{Report, Table, Wake};
 use crate::limits::{ROWS_MAX, WAIT_MAX_SECONDS};
 use crate::model::{ReportStep, TableStep, Verb};
 use crate::value::{Scope, all_or_null, evaluate_all};

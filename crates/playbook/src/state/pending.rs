@@ -1,10 +1,10 @@
 //! A call that is waited for, over rate limits and passing faults.
 
+use quartermaster_types::run::{Call, Entry, Mismatch, Wake};
 use quartermaster_types::{Code, Problem, Timestamp};
 use serde_json::{Map, Value};
 
 use super::Shared;
-use crate::action::{Call, Entry, Mismatch, Wake};
 use crate::limits::{RATE_LIMITED_MAX, READ_ATTEMPTS_MAX};
 
 /// Seconds to wait after a rate limit that does not tell how long.

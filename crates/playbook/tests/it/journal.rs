@@ -128,7 +128,7 @@ fn a_pause_does_not_end_early() {
     let mut run = state(&built_in("offboard"), json!({"email": "p1@company.com"}));
     let problem = Problem::upstream(Code::RateLimited, "slowly").with_retry(true, Some(30));
     run.apply(&Entry::Failed { key: "find_person/page-1".to_owned(), at: START, problem }).unwrap();
-    let Action::Proceed { calls, waits } = run.next() else { panic!() };
+    let Action::Proceed { calls, waits, .. } = run.next() else { panic!() };
     assert!(calls.is_empty() && waits[0].pause);
     assert_eq!(waits[0].until, START.plus_ms(30_000));
     let woken = |at| Entry::Woken { key: waits[0].key.clone(), at };

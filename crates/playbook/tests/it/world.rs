@@ -180,7 +180,7 @@ impl World {
             if journal.len() >= entries_max {
                 return journal;
             }
-            let Action::Proceed { calls, waits } = state.next() else { return journal };
+            let Action::Proceed { calls, waits, .. } = state.next() else { return journal };
             assert!(!calls.is_empty() || !waits.is_empty(), "a run that goes on waits for something");
             let entry = match (calls.last(), waits.first()) {
                 (Some(call), _) => {

@@ -1,20 +1,25 @@
-//! What a run asks for, and what its journal tells it.
+//! What a run asks for, and what its journal tells it: the words that every kind of machine shares.
 
-use quartermaster_types::{Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::problem::Problem;
 
 /// What a run needs next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
-    /// Calls to be made, and times to be waited for; never both empty. Those that are under way are told again, under the same
-    /// keys, until their entry is in the journal.
+    /// Calls to be made, models to be asked, and times to be waited for; never all empty. Those that are under way are told
+    /// again, under the same keys, until their entry is in the journal.
     Proceed {
         /// Calls, in the order of the rows; all of them may be made at the same time.
         calls: Vec<Call>,
         /// Waits, in the order of the rows.
         waits: Vec<Wake>,
+        /// Questions to language models.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        asks: Vec<Ask>,
     },
     /// The run came to its end.
     Done {
@@ -70,6 +75,83 @@ pub struct Wake {
     pub pause: bool,
 }
 
+/// A question to a language model. The machine renders the prompt whenever it is asked to; the journal keeps what makes it
+/// certain that it is the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// Names the question in the run: `turn-3`, `turn-3~2` for a second attempt.
+    pub key: String,
+    /// The model, as the run was started with it.
+    pub model: String,
+    /// SHA-256 of the prompt, hexadecimal.
+    pub prompt: String,
+}
+
+/// What a language model answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// What it says; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// The tools that it wants called, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<AskedCall>,
+    /// What its provider wants to see again with the next question, unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Value>,
+    /// Why it stopped.
+    pub stop: Stop,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// A tool that a model wants called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedCall {
+    /// The provider's id of the call; may be empty.
+    pub id: String,
+    /// The tool's name, as the model wrote it.
+    pub name: String,
+    /// An object; the raw text where the model wrote something else.
+    pub arguments: Value,
+}
+
+/// Why a model stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// It has said what it wanted to say.
+    End,
+    /// It waits for the tools that it called.
+    ToolCalls,
+    /// The answer was cut at the most that it may be long.
+    Length,
+    /// It, or its provider, refused.
+    Refused,
+    /// Anything else.
+    Other,
+}
+
+/// What an answer cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+    /// Tokens of the prompt that the provider had cached.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Money, in millionths of the currency of the model's prices; `None` where no prices are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
+}
+
 /// One entry of a run's journal, in the order in which things happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
@@ -87,15 +169,31 @@ pub enum Entry {
         key: String,
         /// When.
         at: Timestamp,
-        /// The answer of the gateway's tool door, or what [`State::reduce`](crate::State::reduce) leaves of it.
+        /// The answer of the gateway's tool door, or what the machine's `reduce` leaves of it.
         result: Value,
         /// The gateway's request id.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<String>,
     },
-    /// A call did not work.
+    /// A model is about to be asked. May stand more than once after a crash: asking again does no harm.
+    Asked {
+        /// The question.
+        ask: Ask,
+        /// When.
+        at: Timestamp,
+    },
+    /// A model answered.
+    Answered {
+        /// The question's key.
+        key: String,
+        /// When.
+        at: Timestamp,
+        /// What it answered.
+        reply: Reply,
+    },
+    /// A call or a question did not work.
     Failed {
-        /// The call's key.
+        /// Its key.
         key: String,
         /// When.
         at: Timestamp,
@@ -112,25 +210,32 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// The key of the call or wait that it is of.
+    /// The key of the call, question or wait that it is of.
     pub fn key(&self) -> &str {
         match self {
             Self::Begun { call, .. } => &call.key,
-            Self::Finished { key, .. } | Self::Failed { key, .. } | Self::Woken { key, .. } => key,
+            Self::Asked { ask, .. } => &ask.key,
+            Self::Finished { key, .. }
+            | Self::Answered { key, .. }
+            | Self::Failed { key, .. }
+            | Self::Woken { key, .. } => key,
         }
     }
 
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {
-            Self::Begun { at, .. } | Self::Finished { at, .. } | Self::Failed { at, .. } | Self::Woken { at, .. } => {
-                *at
-            }
+            Self::Begun { at, .. }
+            | Self::Finished { at, .. }
+            | Self::Asked { at, .. }
+            | Self::Answered { at, .. }
+            | Self::Failed { at, .. }
+            | Self::Woken { at, .. } => *at,
         }
     }
 }
 
-/// An entry that this run cannot have: the journal is of another playbook, another input or another version of either.
+/// An entry that this run cannot have: the journal is of another definition, another input or another version of either.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// Nothing under this key is waited for.
@@ -139,8 +244,8 @@ pub enum Mismatch {
         /// The key.
         key: String,
     },
-    /// The call under this key is another one.
-    #[error("the journal has another call under {key:?} than the run asks for")]
+    /// The call or question under this key is another one.
+    #[error("the journal has something else under {key:?} than the run asks for")]
     OtherCall {
         /// The key.
         key: String,
