@@ -7,7 +7,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use quartermaster_store_model::{AccountRow, StoreError};
+use quartermaster_store_model::{AccountRow, Stale, StoreError};
 use quartermaster_types::{AccountId, Code, Problem, RequestId, Timestamp};
 use quartermaster_vault::{SealScope, Secrets};
 use serde_json::{Map, Value};
@@ -265,7 +265,7 @@ impl Gateway {
         let audit =
             self.change(actor, request_id, "account.update").account(id).target(id).before(&before).after(&after).row();
         let stored = self.inner.store.update_account(&row, old.version, &audit).await;
-        self.inner.accounts.invalidate(&id);
+        self.forget(actor.environment_id, &Stale::Account(id));
         stored.map_err(|error| match error {
             StoreError::Stale => stale(old.version, None),
             other => storage_problem(other),
@@ -367,8 +367,7 @@ impl Gateway {
         let before = self.view_of(&row).await?;
         let audit = self.change(actor, request_id, "account.delete").account(id).target(id).before(&before).row();
         let found = self.inner.store.delete_account(actor.environment_id, id, &audit).await;
-        self.inner.accounts.invalidate(&id);
-        self.inner.engine.forget(id);
+        self.forget(actor.environment_id, &Stale::Account(id));
         if found.map_err(storage_problem)? { Ok(()) } else { Err(rights::no_such_account(id)) }
     }
 }

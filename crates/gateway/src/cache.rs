@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::feed::Trust;
 
 const SHARDS: usize = 16;
 
@@ -28,6 +30,8 @@ pub(crate) struct Cache<K, V> {
     hasher: foldhash::fast::RandomState,
     shard_capacity: usize,
     generation: AtomicU64,
+    /// Where others change what is held here.
+    trust: Option<Arc<Trust>>,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
@@ -35,7 +39,18 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         let hasher = foldhash::fast::RandomState::default();
         let shards = (0..SHARDS).map(|_| RwLock::new(HashMap::with_hasher(hasher.clone()))).collect();
-        Self { shards, hasher, shard_capacity: capacity.div_ceil(SHARDS).max(1), generation: AtomicU64::new(0) }
+        Self {
+            shards,
+            hasher,
+            shard_capacity: capacity.div_ceil(SHARDS).max(1),
+            generation: AtomicU64::new(0),
+            trust: None,
+        }
+    }
+
+    /// The same for values that other replicas change: it gives none while it is not known what they changed.
+    pub(crate) fn shared(capacity: usize, trust: &Arc<Trust>) -> Self {
+        Self { trust: Some(Arc::clone(trust)), ..Self::new(capacity) }
     }
 
     fn shard(&self, key: &K) -> &Shard<K, V> {
@@ -46,6 +61,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
 
     /// The value under `key`.
     pub(crate) fn get(&self, key: &K) -> Option<V> {
+        if self.trust.as_ref().is_some_and(|trust| !trust.holds()) {
+            return None;
+        }
         let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
         let slot = shard.get(key)?;
         if !slot.used.load(Ordering::Relaxed) {

@@ -104,7 +104,7 @@ pub async fn initialise(store: &Store, root_key: &RootKey, clock: &Clock) -> Res
 /// Makes an operator token in the first environment of a store that no gateway works on: `qm token recover`. With
 /// `revoke_others` every other operator token is revoked; says how many.
 ///
-/// A gateway that runs on the same store meanwhile takes a revoked token until it forgets it.
+/// Gateways that run on the same PostgreSQL database meanwhile hear of it.
 pub async fn recover_operator(
     store: &Store,
     clock: &Clock,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quartermaster_definition::Plan;
-use quartermaster_store_model::{EnvironmentOverrideRow, StoreError};
+use quartermaster_store_model::{EnvironmentOverrideRow, Stale, StoreError};
 use quartermaster_types::{Code, Problem, RequestId};
 use serde_json::{Map, Value, json};
 
@@ -110,8 +110,7 @@ impl Gateway {
         let plan = self.inner.plans.get(&key).map_err(override_problem)?;
         self.keeps_destinations(actor, name, &plan).await?;
         self.store_override(actor, request_id, name, text).await?;
-        let environment = actor.environment_id;
-        self.inner.accounts.retain(|_, entry| entry.environment_id() != environment || entry.plan.plan.name != name);
+        self.forget(actor.environment_id, &Stale::Override(name.to_owned()));
         Ok(view(&plan.plan))
     }
 

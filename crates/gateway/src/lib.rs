@@ -7,6 +7,7 @@ mod cache;
 mod call;
 mod change;
 mod environments;
+mod feed;
 mod idempotency;
 mod integrations;
 pub mod limits;
@@ -90,6 +91,7 @@ pub(crate) struct Inner {
     ledger: Ledger,
     audit: AuditLog,
     metrics: Arc<Metrics>,
+    trust: Arc<feed::Trust>,
     actors: Cache<TokenHash, Arc<Actor>>,
     accounts: Cache<AccountId, Arc<AccountEntry>>,
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
@@ -110,17 +112,19 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new());
         let plans = Plans::new(options.definitions, Arc::clone(&metrics))?;
         let engine = Engine::new(options.client, options.clock.clone(), Some(observer(&metrics, options.observer)));
+        let trust = feed::Trust::new(options.store.is_shared());
+        metrics.revisions_followed.set(i64::from(trust.holds()));
         let inner = Arc::new(Inner {
             audit: AuditLog::start(Sink::Store(options.store.clone()), Arc::clone(&metrics)),
             cursors: options.root_key.cursor_sealer(),
             fingerprints: options.root_key.fingerprinter(),
             ids: IdSource::new(options.clock.clone(), seed()?),
             ledger: Ledger::new([seed()?, seed()?]),
-            actors: Cache::new(ACTORS_CACHED_MAX),
-            accounts: Cache::new(ACCOUNTS_CACHED_MAX),
+            actors: Cache::shared(ACTORS_CACHED_MAX, &trust),
+            accounts: Cache::shared(ACCOUNTS_CACHED_MAX, &trust),
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             signing_keys: Cache::new(DATA_KEYS_CACHED_MAX),
-            policies: Cache::new(POLICIES_CACHED_MAX),
+            policies: Cache::shared(POLICIES_CACHED_MAX, &trust),
             rendered: tools::Rendered::new(),
             turns: call::Turns::default(),
             runs: Runs::new(options.runs),
@@ -131,7 +135,9 @@ impl Gateway {
             engine,
             plans,
             metrics,
+            trust,
         });
+        tokio::spawn(feed::follow(Arc::downgrade(&inner), inner.store.clone()));
         tokio::spawn(prune(Arc::downgrade(&inner)));
         tokio::spawn(audit::keep_signing(Arc::downgrade(&inner)));
         Ok(Self { inner })

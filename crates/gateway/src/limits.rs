@@ -17,6 +17,16 @@ pub const DATA_KEYS_CACHED_MAX: usize = 4_096;
 /// Bytes of rendered tool lists that are kept.
 pub const RENDERED_TOOLS_CACHED_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How often a replica looks whether others changed what it holds in memory; a change also wakes it.
+pub const REVISIONS_POLL_EVERY: Duration = Duration::from_millis(500);
+/// How long it waits for the answer to that.
+pub const REVISIONS_ANSWER_MAX: Duration = Duration::from_secs(2);
+/// For how long after the last answer it believes what it holds. Then everything is read from the store at each call, and where the
+/// store does not answer, calls are refused.
+pub const REVISIONS_SILENCE_MAX: Duration = Duration::from_secs(3);
+/// How often it tries to be woken again, when the connection for that broke and could not be made anew at once.
+pub const REVISIONS_LISTEN_RETRY_EVERY: Duration = Duration::from_secs(1);
+
 /// Audit records that wait for the writer. When it is full, callers wait; nothing is dropped.
 pub const AUDIT_QUEUE_MAX: usize = 4_096;
 /// Audit records in one write.

@@ -38,6 +38,10 @@ pub enum Name {
     AccountsCached,
     /// Compiled plans in memory.
     PlansCached,
+    /// Changes by replicas that were heard of here.
+    RevisionsHeard,
+    /// 1 while the changes that other replicas make are known here.
+    RevisionsFollowed,
 }
 
 impl Name {
@@ -55,6 +59,8 @@ impl Name {
         Self::Unauthenticated,
         Self::AccountsCached,
         Self::PlansCached,
+        Self::RevisionsHeard,
+        Self::RevisionsFollowed,
     ];
 
     /// The name as it is registered.
@@ -72,6 +78,8 @@ impl Name {
             Self::Unauthenticated => "qm_unauthenticated",
             Self::AccountsCached => "qm_accounts_cached",
             Self::PlansCached => "qm_plans_cached",
+            Self::RevisionsHeard => "qm_revisions_heard",
+            Self::RevisionsFollowed => "qm_revisions_followed",
         }
     }
 
@@ -89,6 +97,10 @@ impl Name {
             Self::Unauthenticated => "Requests whose token was not accepted",
             Self::AccountsCached => "Accounts held in memory",
             Self::PlansCached => "Compiled plans held in memory",
+            Self::RevisionsHeard => {
+                "Changes of tokens, accounts, overrides and policies that were heard from the database"
+            }
+            Self::RevisionsFollowed => "1 while the changes that other replicas make are known, else 0",
         }
     }
 }
@@ -143,6 +155,8 @@ pub(crate) struct Metrics {
     pub(crate) unauthenticated: Counter,
     pub(crate) accounts_cached: Gauge,
     pub(crate) plans_cached: Gauge,
+    pub(crate) revisions_heard: Counter,
+    pub(crate) revisions_followed: Gauge,
 }
 
 fn add(registry: &mut Registry, name: Name, metric: impl Metric) {
@@ -171,6 +185,8 @@ impl Metrics {
             unauthenticated: Counter::default(),
             accounts_cached: Gauge::default(),
             plans_cached: Gauge::default(),
+            revisions_heard: Counter::default(),
+            revisions_followed: Gauge::default(),
         };
         metrics.audit_healthy.set(1);
         metrics.register(status)
@@ -190,6 +206,8 @@ impl Metrics {
         add(registry, Name::Unauthenticated, self.unauthenticated.clone());
         add(registry, Name::AccountsCached, self.accounts_cached.clone());
         add(registry, Name::PlansCached, self.plans_cached.clone());
+        add(registry, Name::RevisionsHeard, self.revisions_heard.clone());
+        add(registry, Name::RevisionsFollowed, self.revisions_followed.clone());
         self
     }
 

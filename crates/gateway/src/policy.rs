@@ -6,7 +6,7 @@ mod door;
 use std::sync::Arc;
 
 use quartermaster_definition::policy::{Policy, load_policy};
-use quartermaster_store_model::{PolicyRow, Role, StoreError};
+use quartermaster_store_model::{PolicyRow, Role, Stale, StoreError};
 use quartermaster_types::{Code, EnvironmentId, Problem, RequestId, Timestamp, TokenId};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -168,7 +168,7 @@ impl Gateway {
             .after(&json!({"version": row.version, "restored_from": restored_from, "rules": rules}))
             .row();
         let inserted = self.inner.store.insert_policy(&row, &audit).await;
-        self.inner.policies.invalidate(&actor.environment_id);
+        self.forget(actor.environment_id, &Stale::Policy);
         inserted.map_err(|error| match error {
             StoreError::Stale => changed_meanwhile(row.version),
             other => storage_problem(other),

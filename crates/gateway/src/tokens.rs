@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quartermaster_store_model::{Narrowing, Revocable, Revocation, Role, TokenRow};
+use quartermaster_store_model::{Narrowing, Revocable, Revocation, Role, Stale, TokenRow};
 use quartermaster_types::{Code, EnvironmentId, FieldError, Problem, RequestId, Timestamp, TokenId};
 use quartermaster_vault::ApiToken;
 use secrecy::{ExposeSecret, SecretString};
@@ -287,7 +287,7 @@ impl Gateway {
         let revocable = if actor.operator { Revocable::AllButLastOperator } else { Revocable::Ordinary };
         let revoked = self.inner.store.revoke_token(actor.environment_id, id, now, revocable, &audit).await;
         let revoked = revoked.map_err(storage_problem)?;
-        self.inner.actors.retain(|_, held| held.token_id != id);
+        self.forget(actor.environment_id, &Stale::Token(id));
         match revoked {
             Revocation::Done => Ok(()),
             Revocation::Missing => Err(Problem::caller(Code::NotFound, format!("There is no token {id}."))

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 pub mod chain;
 pub mod column;
+mod revisions;
 mod runs;
 
+pub use revisions::{REVISIONS_KEPT_MAX, REVISIONS_READ_MAX, Revision, Revisions, Stale};
 pub use runs::{RUN_ENTRIES_MAX, RunEntryRow, RunLease, RunQuery, RunRow, RunState};
 
 pub use quartermaster_audit_chain as audit_chain;

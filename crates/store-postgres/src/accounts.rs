@@ -1,6 +1,6 @@
 //! Integrated accounts.
 
-use quartermaster_store_model::{AccountRow, AuditRow, StoreError};
+use quartermaster_store_model::{AccountRow, AuditRow, Stale, StoreError};
 use quartermaster_types::{AccountId, EnvironmentId, Timestamp};
 
 use crate::PostgresStore;
@@ -226,6 +226,7 @@ impl PostgresStore {
             return Err(StoreError::Stale);
         }
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        crate::revisions::announce(&mut transaction, row.environment_id, &Stale::Account(row.id), OPERATION).await?;
         transaction.commit().await.during(OPERATION)
     }
 
@@ -250,6 +251,7 @@ impl PostgresStore {
             return Ok(false);
         }
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        crate::revisions::announce(&mut transaction, environment, &Stale::Account(id), OPERATION).await?;
         transaction.commit().await.during(OPERATION).map(|()| true)
     }
 }

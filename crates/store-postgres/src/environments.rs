@@ -1,6 +1,6 @@
 //! Environments and their overrides of definitions.
 
-use quartermaster_store_model::{AuditRow, EnvironmentOverrideRow, EnvironmentRow, StoreError};
+use quartermaster_store_model::{AuditRow, EnvironmentOverrideRow, EnvironmentRow, Stale, StoreError};
 use quartermaster_types::{EnvironmentId, Timestamp};
 
 use crate::PostgresStore;
@@ -115,6 +115,13 @@ impl PostgresStore {
         .await
         .during(OPERATION)?;
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        crate::revisions::announce(
+            &mut transaction,
+            row.environment_id,
+            &Stale::Override(row.integration.clone()),
+            OPERATION,
+        )
+        .await?;
         transaction.commit().await.during(OPERATION)
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod idempotency;
 mod key;
 mod policies;
+mod revisions;
 mod runs;
 mod schema;
 mod tokens;
@@ -22,6 +23,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgTransaction};
 
 use crate::error::ResultExt;
 
+pub use revisions::RevisionListener;
 pub use schema::SCHEMA_VERSION;
 
 /// The most connections that one replica holds.

@@ -1,6 +1,6 @@
 //! Policies: one row a version, never changed.
 
-use quartermaster_store_model::{AuditRow, PolicyRow, StoreError};
+use quartermaster_store_model::{AuditRow, PolicyRow, Stale, StoreError};
 use quartermaster_types::{EnvironmentId, Timestamp};
 
 use crate::PostgresStore;
@@ -51,6 +51,7 @@ impl PostgresStore {
             return Err(StoreError::Stale);
         }
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        crate::revisions::announce(&mut transaction, row.environment_id, &Stale::Policy, OPERATION).await?;
         transaction.commit().await.during(OPERATION)
     }
 

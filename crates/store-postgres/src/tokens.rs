@@ -3,7 +3,7 @@
 use quartermaster_store_model::column::{
     CorruptColumn, hash_from_bytes, narrowing_from_text, narrowing_to_text, role_from_text,
 };
-use quartermaster_store_model::{AuditRow, Revocable, Revocation, StoreError, TokenRow};
+use quartermaster_store_model::{AuditRow, Revocable, Revocation, Stale, StoreError, TokenRow};
 use quartermaster_types::{EnvironmentId, Timestamp, TokenId};
 
 use crate::PostgresStore;
@@ -173,6 +173,7 @@ impl PostgresStore {
         .await
         .during(OPERATION)?;
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
+        crate::revisions::announce(&mut transaction, environment, &Stale::Token(id), OPERATION).await?;
         transaction.commit().await.during(OPERATION).map(|()| Revocation::Done)
     }
 }

@@ -1,5 +1,6 @@
 //! The store: one closed choice of back ends with the same functions, and the conformance suite that holds both to it.
 
+mod revisions;
 mod runs;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use quartermaster_types::{AccountId, AuditId, EnvironmentId, Timestamp, TokenId}
 
 pub use quartermaster_store_model as model;
 pub use quartermaster_store_model::Claim;
+pub use revisions::RevisionListener;
 
 /// Where rows are kept.
 #[derive(Clone)]

@@ -50,17 +50,7 @@ impl House {
     }
 
     pub(crate) fn new_account(&self) -> NewAccount {
-        NewAccount {
-            integration: "1password".to_owned(),
-            tenant_id: "acme".to_owned(),
-            connection: object(json!({"region": "com", "account_id": self.simulator.account_id()})),
-            credentials: secrets(&[
-                ("client_id", self.simulator.client_id()),
-                ("client_secret", self.simulator.client_secret()),
-            ]),
-            override_patch: Some(json!({"base_url": self.simulator.base_url()})),
-            sandbox: false,
-        }
+        new_account(&self.simulator)
     }
 
     pub(crate) async fn account(&self) -> AccountId {
@@ -170,6 +160,18 @@ pub(crate) fn gateway_to(simulator: std::net::SocketAddr, store: &Store, clock: 
         ],
     })
     .unwrap()
+}
+
+/// An account that is connected to this simulator.
+pub(crate) fn new_account(simulator: &Running) -> NewAccount {
+    NewAccount {
+        integration: "1password".to_owned(),
+        tenant_id: "acme".to_owned(),
+        connection: object(json!({"region": "com", "account_id": simulator.account_id()})),
+        credentials: secrets(&[("client_id", simulator.client_id()), ("client_secret", simulator.client_secret())]),
+        override_patch: Some(json!({"base_url": simulator.base_url()})),
+        sandbox: false,
+    }
 }
 
 pub(crate) fn root_key() -> RootKey {

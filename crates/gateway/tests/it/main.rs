@@ -12,6 +12,8 @@ mod house;
 mod idempotency;
 mod isolation;
 mod policy;
+mod postgres;
+mod replicas;
 mod runs;
 mod scenarios;
 mod tokens;
