@@ -138,6 +138,9 @@ pub(crate) struct ToolList {
 pub(crate) struct ToolCall {
     /// Arguments, as `input_schema` of the tool says.
     arguments: Option<Map<String, Value>>,
+    /// Members that the record must have right before the write, for instance `{"email": "…", "state": "…"}`; else 412
+    /// `precondition_failed`, and nothing is sent.
+    expect: Option<Map<String, Value>>,
 }
 
 /// Members that become arguments of the method.

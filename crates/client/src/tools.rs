@@ -32,9 +32,18 @@ pub struct CallOptions {
     pub idempotency_key: Option<String>,
     /// `Prefer: wait=N`: lets the gateway hold a read for so many seconds.
     pub wait_seconds: Option<u64>,
+    /// Members that the record must have right before a write.
+    pub expect: Option<Map<String, Value>>,
 }
 
 impl CallOptions {
+    fn body(&self, arguments: Map<String, Value>) -> Value {
+        match &self.expect {
+            Some(expect) => json!({"arguments": arguments, "expect": expect}),
+            None => json!({"arguments": arguments}),
+        }
+    }
+
     fn headers(&self) -> Result<HeaderMap, ClientError> {
         let mut headers = HeaderMap::new();
         if let Some(session) = &self.session {
@@ -72,7 +81,7 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Answer<T>, ClientError> {
         let path = format!("/integrated-account/{account}/tools/{}/call", escape(tool));
-        let body = json!({"arguments": arguments});
+        let body = options.body(arguments);
         self.send(Method::POST, &path, Some(&body), options.headers()?).await
     }
 
@@ -85,7 +94,7 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Answer<Value>, ClientError> {
         let path = format!("/integrated-account/{account}/tools/{}/call?dry_run=true", escape(tool));
-        let body = json!({"arguments": arguments});
+        let body = options.body(arguments);
         self.send(Method::POST, &path, Some(&body), options.headers()?).await
     }
 }

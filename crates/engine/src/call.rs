@@ -29,6 +29,8 @@ pub struct Call<'a> {
     pub list: ListOptions,
     /// When the caller's patience ends.
     pub deadline: Duration,
+    /// The record before a write, when somebody read it just now: it is not read again.
+    pub before: Option<Bytes>,
     /// How long a 429 on a **read** may be waited out (`Prefer: wait=N`); `None`: pass it on at once.
     pub wait: Option<Duration>,
 }

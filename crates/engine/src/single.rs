@@ -18,10 +18,13 @@ pub(crate) async fn call(run: &mut Run<'_>) -> Result<SingleAnswer, Problem> {
     let call = run.call;
     let method = call.method;
     let read = method.read_before.as_ref().and_then(|name| call.plan.method(&method.resource, name));
+    run.before.clone_from(&call.before);
     match (&method.transition, read) {
         (Some(transition), read) => change(run, transition, read).await,
         (None, Some(read)) => {
-            run.before = Some(record(run, read).await?);
+            if run.before.is_none() {
+                run.before = Some(record(run, read).await?);
+            }
             let body = send(run, method, call.arguments).await?;
             Ok(answer(run, body, None))
         }
@@ -35,8 +38,11 @@ pub(crate) async fn call(run: &mut Run<'_>) -> Result<SingleAnswer, Problem> {
 /// Brings the record into the transition's state: nothing is sent when it is there already, and what was sent is checked.
 async fn change(run: &mut Run<'_>, transition: &Transition, read: Option<&Method>) -> Result<SingleAnswer, Problem> {
     let call = run.call;
-    if let Some(read) = read {
-        let before = record(run, read).await?;
+    let before = match (run.before.take(), read) {
+        (None, Some(read)) => Some(record(run, read).await?),
+        (known, _) => known,
+    };
+    if let Some(before) = before {
         let there = state(&before, &transition.at).as_deref() == Some(transition.to.as_str());
         run.before = Some(before.clone());
         if there {

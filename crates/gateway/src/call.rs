@@ -3,6 +3,7 @@
 mod arguments;
 mod body;
 mod custom;
+mod expecting;
 mod guarding;
 mod idempotency;
 mod prepare;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
 use crate::{Actor, Gateway};
 use idempotency::Claimed;
+pub(crate) use guarding::reads_of;
 pub(crate) use prepare::Prepared;
 use record::Record;
 
@@ -97,6 +99,9 @@ pub struct CallRequest {
     pub wait: Option<Duration>,
     /// `Idempotency-Key`, at most 255 visible ASCII characters; writes only.
     pub idempotency_key: Option<String>,
+    /// What the record must be like right before the write, see `quartermaster_guard::expect`; only with a write by id. At most
+    /// [`EXPECT_MEMBERS_MAX`](crate::limits::EXPECT_MEMBERS_MAX) members.
+    pub expect: Option<Map<String, Value>>,
 }
 
 /// What came of it: the body in pieces, ready to be sent one after the other.
@@ -137,7 +142,7 @@ pub struct DryRun {
     /// The method, `users.suspend`.
     pub method: String,
     /// What the guards say: `{"allowed":true}` or `{"allowed":false,"problem":{…}}`; with `policy`, the rules that were
-    /// looked at and what decided, where the policy has a rule about the call.
+    /// looked at and what decided, where the policy has a rule about the call; with `expect`, each member that was compared.
     pub decision: Value,
     /// The exact request; `None` when the guards refuse.
     pub request: Option<Preview>,
@@ -159,7 +164,7 @@ impl Gateway {
         };
         if prepared.method().effect == Effect::Read {
             let guarded = self.guard(actor, &prepared).await;
-            record.guarded(&guarded);
+            record.guarded(&prepared.entry, &guarded);
             return match guarded.result {
                 Ok(()) => self.read(actor, &prepared, record).await,
                 Err(failed) => {
@@ -178,7 +183,7 @@ impl Gateway {
     }
 
     async fn read(&self, actor: &Actor, prepared: &Prepared, record: Record) -> Result<CallAnswer, CallProblem> {
-        match self.execute(prepared).await {
+        match self.execute(prepared, None).await {
             Ok(answer) => {
                 self.remember(actor, prepared, &answer);
                 let calls = upstream_calls(&answer);
@@ -222,13 +227,14 @@ impl Gateway {
         };
         // In turn, so that the record does not change between this look at it and the write.
         let guarded = self.ask_policy(actor, prepared).await;
-        record.guarded(&guarded);
+        record.guarded(&prepared.entry, &guarded);
         if let Err(failed) = guarded.result {
+            drop(turn);
             self.release(claim).await;
             record.not_let_through(&failed.problem).await;
             return Err(failed);
         }
-        let executed = self.execute(prepared).await;
+        let executed = self.execute(prepared, guarded.before).await;
         drop(turn);
         let (result, record) = match executed {
             Ok(answer) => {
@@ -262,13 +268,15 @@ impl Gateway {
         .with_hint("An operator has to look at the gateway's storage (a full disk, for instance)."))
     }
 
-    async fn execute(&self, prepared: &Prepared) -> Result<Answer, Failure> {
+    /// Sends it. `before`: the record that the guards read, so that it is not read again.
+    async fn execute(&self, prepared: &Prepared, before: Option<Bytes>) -> Result<Answer, Failure> {
         let nothing_sent =
             |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
         let entry = &prepared.entry;
         let connection = entry.connection().map_err(nothing_sent)?;
         let credentials = || entry.credentials();
-        self.inner.engine.execute(engine_call(prepared, &connection, &credentials)).await
+        let call = Call { before, ..engine_call(prepared, &connection, &credentials) };
+        self.inner.engine.execute(call).await
     }
 
     /// The body, and the limits that came with it.
@@ -290,7 +298,7 @@ impl Gateway {
         }
     }
 
-    /// The same up to the guards. Nothing is sent, but for the read of a record that a rule of the policy looks at.
+    /// The same up to the guards. Nothing is sent, but for the read of a record that a rule of the policy or `expect` looks at.
     pub async fn dry_run(&self, actor: &Arc<Actor>, request: CallRequest) -> Result<DryRun, Problem> {
         let mut record = Record::begin(self, actor, &request, Instant::now());
         let prepared = match self.prepare(actor, request, &mut record).await {
@@ -306,6 +314,9 @@ impl Gateway {
         let mut decision = json!({"allowed": guarded.result.is_ok()});
         if let Some(why) = guarded.why {
             decision["policy"] = why;
+        }
+        if let Some(compared) = guarded.compared {
+            decision["expect"] = json!(compared);
         }
         if let Err(failed) = guarded.result {
             decision["problem"] = json!(failed.problem);
@@ -336,6 +347,7 @@ fn engine_call<'a>(
         arguments: &prepared.arguments,
         list: prepared.list.clone(),
         deadline: CALL_DEADLINE + wait.unwrap_or_default(),
+        before: None,
         wait,
     }
 }

@@ -60,6 +60,10 @@ pub const PREFER_WAIT_MAX: Duration = Duration::from_secs(60);
 pub const CHANGE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Changes of one record that wait for the one that is under way.
 pub const CHANGE_QUEUE_MAX: usize = 16;
+/// Members of a record that one `expect` names.
+pub const EXPECT_MEMBERS_MAX: usize = 20;
+/// The longest `expect`, in bytes of JSON.
+pub const EXPECT_MAX_BYTES: usize = 8 * 1024;
 /// How long `shutdown` waits for writes that are under way.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(100);
 /// The longest `quartermaster-session`, in characters.

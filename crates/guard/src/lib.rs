@@ -4,6 +4,7 @@
 //! sent. [`decide()`] goes through a closed list of [`Rule`]s over [`CallFacts`]; [`decide_policy()`] asks the environment's own policy.
 
 pub mod decide;
+pub mod expect;
 mod hash;
 pub mod ledger;
 pub mod policy;

@@ -216,5 +216,25 @@ fn connection_fields(text: &str) -> Result<ConnectionFields, String> {
     Ok(ConnectionFields(fields.into_iter().collect()))
 }
 
+/// Members that a record is expected to have.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Expected(pub(crate) serde_json::Map<String, serde_json::Value>);
+
+/// `NAME=TEXT`, `NAME:=JSON`, or a JSON object of several.
+fn expected(text: &str) -> Result<Expected, String> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map(Expected).map_err(|error| format!("this is no JSON object: {error}"));
+    }
+    let (name, value) = name_value(text)?;
+    let (name, value) = match name.strip_suffix(':') {
+        None => (name, value.into()),
+        Some(name) => {
+            let value = serde_json::from_str(&value).map_err(|error| format!("{name}:= wants JSON: {error}"))?;
+            (name.to_owned(), value)
+        }
+    };
+    Ok(Expected(serde_json::Map::from_iter([(name, value)])))
+}
+
 #[cfg(test)]
 mod tests;

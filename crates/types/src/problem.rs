@@ -59,7 +59,7 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, "Idempotency key used for another request",
         "The `Idempotency-Key` was used before, for a request with another method, path or payload. Use a fresh key for every new request, and the same key only to repeat the very same request.";
     PreconditionFailed = "precondition_failed", 412, "Precondition failed",
-        "`If-Match` names a version that is no longer the present one, or the vendor refuses the change in the record's present condition (for instance the last owner of an account). Read it again, then decide.";
+        "`If-Match` names a version that is no longer the present one; or the record is not what `expect` says (`errors` has each member, what was expected and what was found); or the vendor refuses the change in the record's present condition (for instance the last owner of an account). Nothing was changed. Read it again, then decide.";
     PayloadTooLarge = "payload_too_large", 413, "Payload too large",
         "The request body is over the limit named in `detail`. Send less.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type",

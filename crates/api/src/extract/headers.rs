@@ -6,7 +6,9 @@ use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use quartermaster_gateway::runs::RUN_SESSION_PREFIX;
 use quartermaster_types::{Code, FieldError, Problem};
+use serde_json::{Map, Value};
 
+use super::strict;
 use crate::failure::Failure;
 
 /// Characters of a `quartermaster-session`.
@@ -16,6 +18,7 @@ pub const IDEMPOTENCY_KEY_MAX_BYTES: usize = 255;
 
 const SESSION: HeaderName = HeaderName::from_static("quartermaster-session");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const EXPECT: HeaderName = HeaderName::from_static("quartermaster-expect");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// The headers of a call.
@@ -27,12 +30,19 @@ pub(crate) struct CallHeaders {
     pub(crate) wait: Option<Duration>,
     /// `Idempotency-Key`.
     pub(crate) idempotency_key: Option<String>,
+    /// `quartermaster-expect`.
+    pub(crate) expect: Option<Map<String, Value>>,
 }
 
 impl CallHeaders {
     /// Reads them.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        Ok(Self { session: session(headers)?, wait: wait(headers)?, idempotency_key: idempotency_key(headers)? })
+        Ok(Self {
+            session: session(headers)?,
+            wait: wait(headers)?,
+            idempotency_key: idempotency_key(headers)?,
+            expect: expect(headers)?,
+        })
     }
 }
 
@@ -49,6 +59,19 @@ fn session(headers: &HeaderMap) -> Result<Option<String>, Failure> {
 /// `Idempotency-Key`.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     visible(headers, &IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_MAX_BYTES)
+}
+
+/// `quartermaster-expect`: a JSON object.
+pub(crate) fn expect(headers: &HeaderMap) -> Result<Option<Map<String, Value>>, Failure> {
+    let Some(text) = single(headers, &EXPECT)? else { return Ok(None) };
+    match strict::object(text) {
+        Ok((object, repeated)) if repeated.is_empty() => Ok(Some(object)),
+        Ok(_) => Err(bad(&EXPECT, "Has a member more than once.")),
+        Err(_) => Err(bad(
+            &EXPECT,
+            "Must be a JSON object, for instance {\"email\":\"a.miller@company.com\"}; characters beyond ASCII as \\u escapes.",
+        )),
+    }
 }
 
 /// The version that `If-Match` asks for; `None` without the header, or with `*`.
@@ -168,6 +191,19 @@ mod tests {
         let of_a_run = headers(&[("quartermaster-session", "run:01890000-0000-7000-8000-000000000000")]);
         assert_eq!(code(CallHeaders::of(&of_a_run)), Some(Code::InvalidArgument));
         assert!(CallHeaders::of(&headers(&[("quartermaster-session", "running")])).is_ok());
+    }
+
+    #[test]
+    fn what_is_expected_is_one_json_object() {
+        let check = |values: &[(&'static str, &str)]| CallHeaders::of(&headers(values)).map(|found| found.expect);
+        assert_eq!(check(&[]).unwrap(), None);
+        let name = "quartermaster-expect";
+        let expect = check(&[(name, r#"{"email": "a@b.c", "/n": null}"#)]).unwrap().unwrap();
+        assert_eq!(Value::Object(expect), serde_json::json!({"email": "a@b.c", "/n": null}));
+        for wrong in ["", "email=a@b.c", "[]", "null", "{", r#"{"a":1,"a":2}"#] {
+            assert_eq!(code(check(&[(name, wrong)])), Some(Code::InvalidArgument), "{wrong}");
+        }
+        assert_eq!(code(check(&[(name, "{}"), (name, "{}")])), Some(Code::InvalidArgument));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use quartermaster_types::{Code, Problem};
 use super::proxy::{ACCOUNT, DRY_RUN, account_of};
 use super::put;
 use crate::app::App;
-use crate::extract::{Caller, Query, read_body};
+use crate::extract::{Caller, Query, expect, read_body};
 use crate::failure::{Failure, limit_headers};
 use crate::schema;
 
@@ -39,6 +39,10 @@ pub(super) async fn custom(State(app): State<App>, caller: Caller, request: Requ
         return Err(
             Problem::caller(Code::Unsupported, "A raw call cannot be rehearsed: `dry_run` is not taken here.").into()
         );
+    }
+    if expect(&parts.headers)?.is_some() {
+        let detail = "A raw call names no record that could be read: `quartermaster-expect` is not taken here.";
+        return Err(Problem::caller(Code::Unsupported, detail).into());
     }
     let account = account_of(account, &caller.actor)?;
     let body = read_body(&parts.headers, body).await?;

@@ -155,7 +155,7 @@ async fn call(
     let dry_run = query.flag(DRY_RUN);
     let arguments = query.rest()?;
     let account = account_of(account, &caller.actor)?;
-    let CallHeaders { session, wait, idempotency_key } = CallHeaders::of(headers)?;
+    let CallHeaders { session, wait, idempotency_key, expect } = CallHeaders::of(headers)?;
     let reads = body.is_none();
     let request = CallRequest {
         request_id: caller.request_id,
@@ -166,6 +166,7 @@ async fn call(
         session,
         wait,
         idempotency_key,
+        expect,
     };
     run(app, caller, request, dry_run, reads).await
 }

@@ -55,7 +55,8 @@ pub(super) async fn list_tools(
 ///
 /// Runs the method behind the tool: arguments are checked, the guards asked, the vendor called, the outcome recorded. `name`
 /// is the tool's name or one of its aliases. On this door a destructive method takes only an id that was read in the same
-/// session (`quartermaster-session`, or the token when there is none).
+/// session (`quartermaster-session`, or the token when there is none). With `expect` it is written to only if the record, read
+/// right before, has these members.
 #[utoipa::path(post, path = "/integrated-account/{id}/tools/{name}/call", tag = "tools",
     params(schema::AccountPath, ("name" = String, Path, description = "Name or alias of the tool."), schema::DryRun, schema::CallHeaderParameters),
     request_body = Option<schema::ToolCall>,
@@ -84,9 +85,13 @@ pub(super) async fn call_tool(
     let mut query = Query::of(&uri)?;
     let dry_run = query.flag("dry_run");
     query.finish()?;
-    let CallHeaders { session, wait, idempotency_key } = CallHeaders::of(&headers)?;
+    let CallHeaders { session, wait, idempotency_key, expect: in_header } = CallHeaders::of(&headers)?;
     let mut members = body.members()?;
     let arguments = members.object("arguments").unwrap_or_default();
+    let expect = members.object("expect");
+    if expect.is_some() && in_header.is_some() {
+        members.wrong("expect", "Is given in the body and in the header `quartermaster-expect`; give it once.");
+    }
     members.finish()?;
     let request = CallRequest {
         request_id: caller.request_id,
@@ -97,6 +102,7 @@ pub(super) async fn call_tool(
         session,
         wait,
         idempotency_key,
+        expect: expect.or(in_header),
     };
     run(&app, caller, request, dry_run, false).await
 }

@@ -145,6 +145,10 @@ pub(crate) struct CallHeaderParameters {
     /// On a write: the same key gives the stored answer instead of a second write. 1 to 255 visible ASCII characters.
     #[param(rename = "idempotency-key", max_length = 255)]
     idempotency_key: Option<String>,
+    /// On a write to a record by its id: a JSON object of members that the record must have right before; else 412
+    /// `precondition_failed`, and nothing is sent.
+    #[param(rename = "quartermaster-expect", example = "{\"email\":\"a.miller@company.com\"}")]
+    expect: Option<String>,
 }
 
 /// The version that must be present.

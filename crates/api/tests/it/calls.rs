@@ -47,6 +47,36 @@ async fn an_id_that_was_not_read_in_this_session_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn what_is_expected_of_a_record_is_taken_by_both_doors_and_refused_elsewhere() {
+    let app = TestApp::start().await;
+    let agent = app.client(json!({"role": "agent", "custom": true})).await;
+    let email = "a.miller@company.com";
+    app.call(&agent, "list_all_1_password_users", json!({"email": email})).await.expect(200);
+    let id = app.person(email);
+    let tool = app.account_path("/tools/1_password_users_suspend/call");
+    let other = json!({"email": "b.jones@company.com"});
+    let body = json!({"arguments": {"id": id}, "expect": other});
+    let problem = agent.post(&tool, &body).await.problem(412, "precondition_failed");
+    assert_eq!(problem["errors"][0]["pointer"], "/expect/email");
+    let header = other.to_string();
+    let proxy = app.proxy_path(&format!("users/{id}/suspend"));
+    let refused = agent.request("POST", &proxy).header("quartermaster-expect", &header).send().await;
+    refused.problem(412, "precondition_failed");
+    let both = agent.request("POST", &tool).json(&body).header("quartermaster-expect", &header).send().await;
+    assert_eq!(both.problem(400, "invalid_argument")["errors"][0]["pointer"], "/expect");
+    let wrong = json!({"arguments": {"id": id}, "expect": "email"});
+    assert_eq!(agent.post(&tool, &wrong).await.problem(400, "invalid_argument")["errors"][0]["pointer"], "/expect");
+    let raw = format!("/custom/v1beta1/x?integrated_account_id={}", app.account);
+    let raw = agent.request("POST", &raw).header("quartermaster-expect", &header).send().await;
+    raw.problem(400, "unsupported");
+    assert_eq!(app.simulator.control().find(email).unwrap().state, State::Active);
+    let right = json!({"email": email}).to_string();
+    let done = agent.request("POST", &proxy).header("quartermaster-expect", &right).send().await.expect(200);
+    assert_eq!(done["changed"], true);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn an_email_given_as_an_id_is_explained() {
     let app = TestApp::start().await;
     let before = app.simulator.control().counts().total();

@@ -68,6 +68,21 @@ async fn a_change_of_state_reads_first_sends_and_checks() {
 }
 
 #[tokio::test]
+async fn a_record_that_was_read_just_now_is_not_read_again() {
+    let (mut world, upstream) = script(vec![Reply::json(200, SUSPENDED)]).await;
+    world.before = Some(ACTIVE.into());
+    let answer = world.single("suspend", json!({"id": "1"})).await;
+    assert_eq!((answer.changed, answer.upstream_calls), (Some(true), 1));
+    assert_eq!(parse(&answer.before.unwrap())["state"], "ACTIVE");
+    assert_eq!(upstream.seen()[0].target, "/users/1:suspend");
+    world.before = Some(SUSPENDED.into());
+    let answer = world.single("suspend", json!({"id": "1"})).await;
+    assert_eq!((answer.changed, answer.upstream_calls), (Some(false), 0), "it is there already, and nothing is sent");
+    assert_eq!(parse(&answer.body)["state"], "SUSPENDED");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn who_is_there_already_is_left_alone() {
     let (world, upstream) = script(vec![Reply::json(200, SUSPENDED)]).await;
     let answer = world.single("suspend", json!({"id": "1"})).await;

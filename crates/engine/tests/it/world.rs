@@ -34,6 +34,7 @@ pub struct World {
     pub opened: AtomicU32,
     pub exchanges: Arc<Mutex<Vec<Exchange>>>,
     pub deadline: Duration,
+    pub before: Option<Bytes>,
     pub wait: Option<Duration>,
 }
 
@@ -75,6 +76,7 @@ impl World {
             opened: AtomicU32::new(0),
             exchanges,
             deadline: Duration::from_secs(10),
+            before: None,
             wait: None,
         }
     }
@@ -105,6 +107,7 @@ impl World {
             arguments: &arguments,
             list,
             deadline: self.deadline,
+            before: self.before.clone(),
             wait: self.wait,
         };
         body(&self.engine, call).await

@@ -38,6 +38,7 @@ impl Gateway {
             arguments: &arguments,
             list: ListOptions { limit, cursor: None, fields: None },
             deadline: CALL_DEADLINE,
+            before: None,
             wait: None,
         };
         match self.inner.engine.execute(call).await {

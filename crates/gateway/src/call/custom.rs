@@ -40,7 +40,7 @@ impl Gateway {
         };
         record.account(&entry);
         let guarded = self.guard_custom(actor, &entry, &raw, is_read).await;
-        record.guarded(&guarded);
+        record.guarded(&entry, &guarded);
         if let Err(failed) = guarded.result {
             record.refused(&failed.problem).await;
             return Err(failed);
@@ -109,6 +109,7 @@ impl Gateway {
             arguments: &Map::new(),
             list: ListOptions::default(),
             deadline: CALL_DEADLINE,
+            before: None,
             wait: None,
         };
         self.inner.engine.raw(&call, raw).await
@@ -142,5 +143,6 @@ fn as_call(request_id: RequestId, account: AccountId) -> CallRequest {
         session: None,
         wait: None,
         idempotency_key: None,
+        expect: None,
     }
 }

@@ -147,7 +147,7 @@ fn key(environment: EnvironmentId, token: TokenId, session: Option<&str>, accoun
 }
 
 /// The calls that would ground the id: reading just that record, or looking for it.
-fn reads_of(prepared: &Prepared) -> Vec<NextCall> {
+pub(crate) fn reads_of(prepared: &Prepared) -> Vec<NextCall> {
     let method = prepared.method();
     let plan = &prepared.entry.plan.plan;
     let Some(resource) = plan.resources.get(&method.resource) else { return Vec::new() };

@@ -60,20 +60,20 @@ impl Gateway {
         }
     }
 
-    /// What makes two calls the same: account, method and arguments. The door does not matter.
+    /// What makes two calls the same: account, method, arguments, and `expect` where it was given. The door does not matter.
     fn fingerprint_of_call(&self, actor: &Actor, prepared: &Prepared) -> [u8; 32] {
         let method = prepared.method();
         let arguments = canonical(&Value::Object(prepared.arguments.clone()));
-        self.fingerprint(
-            actor,
-            &[
-                b"call",
-                prepared.entry.id.0.as_bytes(),
-                method.resource.as_bytes(),
-                method.name.as_bytes(),
-                arguments.as_bytes(),
-            ],
-        )
+        let expect = prepared.expect.as_ref().map(|expect| canonical(&Value::Object(expect.clone())));
+        let mut parts: Vec<&[u8]> = vec![
+            b"call",
+            prepared.entry.id.0.as_bytes(),
+            method.resource.as_bytes(),
+            method.name.as_bytes(),
+            arguments.as_bytes(),
+        ];
+        parts.extend(expect.as_ref().map(|expect| expect.as_bytes()));
+        self.fingerprint(actor, &parts)
     }
 }
 

@@ -10,6 +10,7 @@ use quartermaster_types::{Code, Problem};
 use serde_json::{Map, Value};
 
 use super::arguments::{self, CursorContext};
+use super::expecting;
 use super::guarding::may_call;
 use super::record::Record;
 use super::{CallRequest, Door, Target};
@@ -30,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) cursor: CursorContext,
     pub(crate) wait: Option<Duration>,
     pub(crate) idempotency_key: Option<String>,
+    /// What the record must be like right before the write.
+    pub(crate) expect: Option<Map<String, Value>>,
 }
 
 impl Prepared {
@@ -63,6 +66,9 @@ impl Gateway {
         record.arguments(&entry, method, &arguments)?;
         let (list, cursor) =
             arguments::list_options(&self.inner.cursors, actor.environment_id, entry.id, method, &mut arguments)?;
+        if let Some(expect) = &request.expect {
+            expecting::check(&entry.plan.plan, method, expect)?;
+        }
         if let Some(fields) = &list.fields {
             arguments::known_fields(&entry.plan.plan, method, fields)?;
         }
@@ -75,6 +81,7 @@ impl Gateway {
             cursor,
             wait: request.wait,
             idempotency_key: request.idempotency_key,
+            expect: request.expect,
             entry,
         })
     }

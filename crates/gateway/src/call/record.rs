@@ -108,12 +108,18 @@ impl Record {
         Ok(())
     }
 
-    /// What the guards made of it.
-    pub(crate) fn guarded(&mut self, guarded: &Guarded) {
+    /// What the guards made of it. What was expected of the record comes from the caller, so it is scrubbed like arguments.
+    pub(crate) fn guarded(&mut self, entry: &AccountEntry, guarded: &Guarded) {
         self.guard_calls = guarded.upstream_calls;
-        if let Some(why) = &guarded.why {
-            self.with(|row| row.decision = Some(why.to_string()));
+        let Some(decision) = guarded.decision() else { return };
+        let mut text = decision.to_string();
+        if guarded.compared.is_some() {
+            text = match entry.credentials() {
+                Ok(credentials) => Scrubber::new(&credentials).scrub(&text),
+                Err(_) => return,
+            };
         }
+        self.with(|row| row.decision = Some(text));
     }
 
     /// The guards did not let it through: they refused, or could not read what they need.

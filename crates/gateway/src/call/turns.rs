@@ -39,13 +39,13 @@ pub(crate) struct Held<'a> {
 }
 
 impl Turns {
-    /// Waits until no other change of the same record is under way; `None` for calls that do not read before they write.
+    /// Waits until no other change of the same record is under way; `None` for calls that change no record by its id.
     ///
     /// 409 `conflict`, worth another try, when [`CHANGE_QUEUE_MAX`] changes wait already or the turn does not come within
     /// [`CHANGE_WAIT_MAX`]; nothing was sent then.
     pub(crate) async fn take(&self, prepared: &Prepared) -> Result<Option<Held<'_>>, Problem> {
         let method = prepared.method();
-        let (true, Some(id)) = (method.effect != Effect::Read && method.read_before.is_some(), prepared.id()) else {
+        let (true, Some(id)) = (method.effect != Effect::Read, prepared.id()) else {
             return Ok(None);
         };
         let key = Key { account: prepared.entry.id, resource: method.resource.clone(), id: id.to_owned() };

@@ -1,16 +1,18 @@
 //! The policy at the doors: facts of a call, the record where a rule asks for it, and the decision.
 
+use bytes::Bytes;
 use quartermaster_definition::policy::{Defaults, Policy};
-use quartermaster_definition::{Method, MethodKind};
-use quartermaster_engine::{Answer, Call, Failure, ListOptions};
+use quartermaster_definition::{Method, MethodKind, Plan};
+use quartermaster_engine::{Answer, Call, Failure, ListOptions, SingleAnswer};
+use quartermaster_guard::expect::{self, Compared};
 use quartermaster_guard::{PolicyFacts, PolicyMethod, decide_policy, needs_record};
 use quartermaster_store_model as model;
 use quartermaster_types::{Code, Problem, RateLimits};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::InForce;
 use crate::accounts::AccountEntry;
-use crate::call::{CallProblem, Prepared};
+use crate::call::{CallProblem, Prepared, reads_of};
 use crate::limits::CALL_DEADLINE;
 use crate::{Actor, Gateway};
 
@@ -20,14 +22,32 @@ pub(crate) struct Guarded {
     pub(crate) result: Result<(), CallProblem>,
     /// What the policy looked at and what decided; `None` where no rule is about the call.
     pub(crate) why: Option<Value>,
+    /// The members of the record that were compared with `expect`, where that was given and nothing else refused before.
+    pub(crate) compared: Option<Vec<Compared>>,
     /// Calls to the vendor that the guards needed.
     pub(crate) upstream_calls: u32,
+    /// The record as the guards read it.
+    pub(crate) before: Option<Bytes>,
 }
 
 impl Guarded {
     /// Decided without the policy.
     pub(crate) fn early(result: Result<(), CallProblem>) -> Self {
-        Self { result, why: None, upstream_calls: 0 }
+        Self { result, why: None, compared: None, upstream_calls: 0, before: None }
+    }
+}
+
+impl Guarded {
+    /// What the audit record keeps: why the policy decided as it did, and what was compared with `expect`.
+    pub(crate) fn decision(&self) -> Option<Value> {
+        let Some(compared) = &self.compared else { return self.why.clone() };
+        let mut decision = self.why.clone().unwrap_or_else(|| json!({"allowed": true}));
+        if self.result.is_err() {
+            decision["allowed"] = false.into();
+            decision["decided_by"] = "expect".into();
+        }
+        decision["expect"] = json!(compared);
+        Some(decision)
     }
 }
 
@@ -38,17 +58,20 @@ impl From<Problem> for Guarded {
 }
 
 impl Gateway {
-    /// What the environment's policy says of a call of a method.
+    /// What the environment's policy says of a call of a method, and whether the record is as the caller expects. The record is
+    /// read once at most, and only where one of both looks at it.
     pub(crate) async fn ask_policy(&self, actor: &Actor, prepared: &Prepared) -> Guarded {
         let in_force = match self.policy_in_force(actor.environment_id).await {
             Ok(in_force) => in_force,
             Err(problem) => return problem.into(),
         };
         let policy = match says_something(&in_force) {
-            Ok(Some(policy)) => policy,
-            Ok(None) => return Guarded::early(Ok(())),
+            Ok(policy) => policy,
             Err(problem) => return problem.into(),
         };
+        if policy.is_none() && prepared.expect.is_none() {
+            return Guarded::early(Ok(()));
+        }
         let method = prepared.method();
         let name = method.full_name();
         let facts = PolicyFacts {
@@ -64,13 +87,27 @@ impl Gateway {
             session: prepared.session.as_deref(),
             ..self.facts_of(actor, &prepared.entry, prepared.door.into(), &prepared.arguments)
         };
-        if !needs_record(policy, &facts) {
-            return decided(policy, in_force.version, &facts, &Value::Null, 0);
+        let mut read = ReadRecord::default();
+        if prepared.expect.is_some() || policy.is_some_and(|policy| needs_record(policy, &facts)) {
+            read = match self.fresh_record(prepared).await {
+                Ok(read) => read,
+                Err(failure) => return unread(failure),
+            };
         }
-        match self.fresh_record(prepared).await {
-            Ok((record, calls)) => decided(policy, in_force.version, &facts, &record, calls),
-            Err(failure) => unread(failure),
+        let mut guarded = match policy {
+            Some(policy) => decided(policy, in_force.version, &facts, &read.record),
+            None => Guarded::early(Ok(())),
+        };
+        if let (Ok(()), Some(expect)) = (&guarded.result, &prepared.expect) {
+            let compared = expect::compare(&prepared.entry.plan.plan, method, expect, &read.record);
+            if let Some(problem) = expect::problem(&compared, &method.tool_name, reads_of(prepared)) {
+                guarded.result = Err(CallProblem { problem, rate_limits: read.rate_limits });
+            }
+            guarded.compared = Some(compared);
         }
+        guarded.upstream_calls = read.upstream_calls;
+        guarded.before = read.body;
+        guarded
     }
 
     /// The same for a raw call, of which no record is known. `method_name`: `custom.post`.
@@ -91,7 +128,7 @@ impl Gateway {
             Ok(Some(policy)) => {
                 let door = quartermaster_guard::Door::Custom;
                 let facts = PolicyFacts { method_name, effect, ..self.facts_of(actor, entry, door, arguments) };
-                decided(policy, in_force.version, &facts, &Value::Null, 0)
+                decided(policy, in_force.version, &facts, &Value::Null)
             }
             Err(problem) => problem.into(),
         }
@@ -123,10 +160,10 @@ impl Gateway {
         }
     }
 
-    /// The record that a call names, read just now through the resource's own get method; null where there is none. Gives
-    /// the number of calls that it took, too.
-    pub(crate) async fn fresh_record(&self, prepared: &Prepared) -> Result<(Value, u32), Failure> {
-        let Some(read) = read_of(prepared) else { return Ok((Value::Null, 0)) };
+    /// The record that a call names, read just now with the method that reads it before the write, or else the resource's own
+    /// get method; null where there is none.
+    async fn fresh_record(&self, prepared: &Prepared) -> Result<ReadRecord, Failure> {
+        let Some(read) = read_of(prepared) else { return Ok(ReadRecord::default()) };
         let failed = |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
         let entry = &prepared.entry;
         let connection = entry.connection().map_err(failed)?;
@@ -144,24 +181,45 @@ impl Gateway {
             arguments: &arguments,
             list: ListOptions::default(),
             deadline: CALL_DEADLINE,
+            before: None,
             wait: None,
         };
-        let Answer::Single(single) = self.inner.engine.execute(call).await? else { return Ok((Value::Null, 0)) };
-        let record = serde_json::from_slice(&single.body).map_err(|_| Failure {
-            problem: Problem::upstream(Code::UpstreamInvalid, "The record that the guards read is not JSON."),
-            rate_limits: single.rate_limits,
-            before: None,
-            upstream_calls: single.upstream_calls,
-        })?;
-        Ok((record, single.upstream_calls))
+        let Answer::Single(single) = self.inner.engine.execute(call).await? else { return Ok(ReadRecord::default()) };
+        let SingleAnswer { body, rate_limits, upstream_calls, .. } = single;
+        match serde_json::from_slice(&body) {
+            Ok(record) => Ok(ReadRecord { record, body: Some(body), rate_limits, upstream_calls }),
+            Err(_) => Err(Failure {
+                problem: Problem::upstream(Code::UpstreamInvalid, "The record that the guards read is not JSON."),
+                rate_limits,
+                before: None,
+                upstream_calls,
+            }),
+        }
     }
 }
 
-/// The get method of the resource, when the call names a record.
-fn read_of(prepared: &Prepared) -> Option<&Method> {
+/// A record that was read for the guards.
+#[derive(Default)]
+struct ReadRecord {
+    /// Null where there is none.
+    record: Value,
+    /// As it came; `None` where nothing was read.
+    body: Option<Bytes>,
+    rate_limits: RateLimits,
+    upstream_calls: u32,
+}
+
+/// The method that reads the record, when the call names one.
+pub(crate) fn read_of(prepared: &Prepared) -> Option<&Method> {
     prepared.id()?;
-    let resource = prepared.entry.plan.plan.resources.get(&prepared.method().resource)?;
-    resource.methods.values().find(|method| method.kind == MethodKind::Get && method.takes_id)
+    reader_of(&prepared.entry.plan.plan, prepared.method())
+}
+
+/// The method that reads the record of a method that takes an id.
+pub(crate) fn reader_of<'p>(plan: &'p Plan, method: &Method) -> Option<&'p Method> {
+    let methods = &plan.resources.get(&method.resource)?.methods;
+    let before = method.read_before.as_ref().and_then(|name| methods.get(name));
+    before.or_else(|| methods.values().find(|read| read.kind == MethodKind::Get && read.takes_id))
 }
 
 /// The policy, when it can decide anything. A document that does not compile any more refuses every call.
@@ -181,14 +239,13 @@ fn says_something(in_force: &InForce) -> Result<Option<&Policy>, Problem> {
     }
 }
 
-fn decided(policy: &Policy, version: i64, facts: &PolicyFacts<'_>, record: &Value, upstream_calls: u32) -> Guarded {
+fn decided(policy: &Policy, version: i64, facts: &PolicyFacts<'_>, record: &Value) -> Guarded {
     let decision = decide_policy(policy, facts, record);
     let problem = decision.problem(facts, version);
     let concerned = !decision.looked_at.is_empty() || problem.is_some();
     Guarded {
         why: concerned.then(|| decision.why(version)),
-        result: problem.map_or(Ok(()), |problem| Err(problem.into())),
-        upstream_calls,
+        ..Guarded::early(problem.map_or(Ok(()), |problem| Err(problem.into())))
     }
 }
 
@@ -198,11 +255,8 @@ fn unread(failure: Failure) -> Guarded {
     let body = problem.body_mut();
     body.detail =
         format!("Nothing was done: the guards have to read the record first, and that failed. {}", body.detail);
-    Guarded {
-        result: Err(CallProblem { problem, rate_limits: failure.rate_limits }),
-        why: None,
-        upstream_calls: failure.upstream_calls,
-    }
+    let result = Err(CallProblem { problem, rate_limits: failure.rate_limits });
+    Guarded { upstream_calls: failure.upstream_calls, ..Guarded::early(result) }
 }
 
 fn role(role: model::Role) -> quartermaster_guard::Role {

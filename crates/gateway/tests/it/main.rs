@@ -7,6 +7,7 @@ mod audit;
 mod calls;
 mod concurrency;
 mod cursors;
+mod expect;
 mod grounding;
 mod house;
 mod idempotency;

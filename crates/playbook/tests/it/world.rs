@@ -161,6 +161,13 @@ impl World {
             _ => return Ok(json!({"result": person})),
         };
         let changed = person["state"] != to;
+        let expected = |name: &str, found: &Value| {
+            let expected = call.expect.as_ref().and_then(|expect| expect.get(name));
+            expected.is_none_or(|expected| expected == found)
+        };
+        if !expected("email", &person["mail"]) || (changed && !expected("state", &person["state"])) {
+            return Err(Problem::gateway(Code::PreconditionFailed, "the record is not what `expect` says"));
+        }
         person["state"] = json!(to);
         let answer = json!({"result": person, "changed": changed});
         *self.writes.entry(id.to_owned()).or_default() += 1;

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use quartermaster_types::{AccountId, TokenId};
 
 use super::{
-    AccountArguments, ConnectionFields, DataArguments, GatewayArguments, OutputArguments, connection_fields, duration,
-    id, lifetime, name_value, switch,
+    AccountArguments, ConnectionFields, DataArguments, Expected, GatewayArguments, OutputArguments, connection_fields,
+    duration, expected, id, lifetime, name_value, switch,
 };
 
 /// `qm tools`.
@@ -48,6 +48,7 @@ pub(crate) struct ToolsArguments {
                         without --session the token is the session.\n\n\
                         Examples:\n  qm call TOOL email=a.miller@company.com\n  \
                         qm call TOOL id=ID --session offboarding-17 --dry-run\n  \
+                        qm call TOOL id=ID --expect email=a.miller@company.com --expect state=ACTIVE\n  \
                         echo '{\"limit\":5}' | qm call TOOL --arguments -"
 )]
 pub(crate) struct CallArguments {
@@ -68,6 +69,10 @@ pub(crate) struct CallArguments {
     /// Key under which a repeated write gives the first answer again
     #[arg(long, env = "QM_IDEMPOTENCY_KEY", value_name = "TEXT")]
     pub(crate) idempotency_key: Option<String>,
+    /// What the record must be like right before this write, NAME=TEXT or NAME:=JSON; may be given more than once. A JSON object
+    /// gives several at once
+    #[arg(long, env = "QM_EXPECT", value_parser = expected, value_name = "NAME=TEXT")]
+    pub(crate) expect: Vec<Expected>,
     /// Let the gateway wait out a rate limit of a read, so long at most
     #[arg(long, env = "QM_WAIT", value_parser = duration, value_name = "TIME")]
     pub(crate) wait: Option<std::time::Duration>,

@@ -130,3 +130,14 @@ fn the_documentation_lists_every_command_flag_variable_and_exit_code() {
     }
     assert!(missing.is_empty(), "docs/cli.md lacks {missing:?}");
 }
+
+#[test]
+fn what_is_expected_is_a_text_or_json() {
+    let read = |text: &str| expected(text).map(|Expected(members)| serde_json::Value::Object(members));
+    assert_eq!(read("email=a=b@c.d").unwrap(), serde_json::json!({"email": "a=b@c.d"}));
+    assert_eq!(read("n:=5").unwrap(), serde_json::json!({"n": 5}));
+    assert_eq!(read(r#"{"a": null, "b": "c"}"#).unwrap(), serde_json::json!({"a": null, "b": "c"}));
+    for wrong in ["email", "n:={", "{", "=x"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}

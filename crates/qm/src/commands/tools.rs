@@ -4,7 +4,7 @@ use quartermaster_client::{CallOptions, Client, ToolsQuery};
 use quartermaster_types::AccountId;
 use serde_json::{Map, Value};
 
-use crate::arguments::{CallArguments, ToolsArguments};
+use crate::arguments::{CallArguments, Expected, ToolsArguments};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -86,6 +86,7 @@ pub(crate) async fn call(arguments: &CallArguments) -> Result<Exit, Failure> {
         session: arguments.session.clone(),
         idempotency_key: arguments.idempotency_key.clone(),
         wait_seconds: arguments.wait.map(|wait| wait.as_secs()),
+        expect: expected(&arguments.expect)?,
     };
     let answer = if arguments.dry_run {
         client.dry_run(account, &arguments.tool, given, &options).await
@@ -102,6 +103,17 @@ fn flags(arguments: &CallArguments) -> Vec<(&'static str, String)> {
     let account = arguments.account.account.map(|id| ("account", id.to_string()));
     let session = arguments.session.clone().map(|session| ("session", session));
     account.into_iter().chain(session).collect()
+}
+
+/// What the record is expected to be; `None` when nothing is.
+fn expected(given: &[Expected]) -> Result<Option<Map<String, Value>>, Failure> {
+    let mut expect = Map::new();
+    for (name, value) in given.iter().flat_map(|one| &one.0) {
+        if expect.insert(name.clone(), value.clone()).is_some() {
+            return Err(Failure::usage(format!("--expect names {name} more than once")));
+        }
+    }
+    Ok((!expect.is_empty()).then_some(expect))
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, Failure> {
@@ -231,6 +243,15 @@ mod tests {
             assert_eq!(convert(value, Some(&schema)), expected, "{value} {schema}");
         }
         assert_eq!(convert("5", None), json!("5"));
+    }
+
+    #[test]
+    fn a_member_is_expected_once() {
+        let one = |value: Value| Expected(value.as_object().unwrap().clone());
+        let all = expected(&[one(json!({"email": "a@b.c", "n": 5})), one(json!({"state": "5"}))]).unwrap();
+        assert_eq!(all.map(Value::Object), Some(json!({"email": "a@b.c", "n": 5, "state": "5"})));
+        assert_eq!(expected(&[]).unwrap(), None);
+        assert!(expected(&[one(json!({"a": "1"})), one(json!({"a": "2"}))]).is_err());
     }
 
     #[test]

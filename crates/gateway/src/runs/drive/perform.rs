@@ -91,10 +91,6 @@ impl Task {
         request_id: RequestId,
         call: &Call,
     ) -> Result<(Value, Option<Grounds>), Problem> {
-        if call.expect.is_some() {
-            let detail = "This gateway cannot compare a record with `expect` before a call; nothing was sent.";
-            return Err(Problem::gateway(Code::Unsupported, detail));
-        }
         let request = self.request(request_id, call)?;
         let account = request.account;
         if call.dry_run {
@@ -126,6 +122,7 @@ impl Task {
             session: Some(self.session.clone()),
             wait: None,
             idempotency_key: Some(idempotency_key(&self.session, &call.key)),
+            expect: call.expect.clone(),
         })
     }
 }
