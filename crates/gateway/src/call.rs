@@ -21,8 +21,8 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
 use crate::{Actor, Gateway};
-use idempotency::Claimed;
 pub(crate) use guarding::reads_of;
+use idempotency::Claimed;
 pub(crate) use prepare::Prepared;
 use record::Record;
 

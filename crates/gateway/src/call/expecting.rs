@@ -15,13 +15,15 @@ const PLACED: [&str; 4] = ["id", "email", "display_name", "state"];
 /// Refuses an `expect` that nothing could be compared with: it must not look as if the record had been checked.
 pub(super) fn check(plan: &Plan, method: &Method, expect: &Map<String, Value>) -> Result<(), Problem> {
     if method.effect == Effect::Read || !method.takes_id {
-        let detail = format!("{} writes to no record by its id, so there is nothing to expect of one.", method.tool_name);
+        let detail =
+            format!("{} writes to no record by its id, so there is nothing to expect of one.", method.tool_name);
         return Err(Problem::caller(Code::InvalidArgument, detail)
             .with_hint("Leave `expect` out, or read the record and look at it.")
             .with_error("/expect", "goes only with a write to a record by its id"));
     }
     if reader_of(plan, method).is_none() {
-        let detail = format!("{} cannot read one record of {}, so `expect` cannot be checked.", plan.label, method.resource);
+        let detail =
+            format!("{} cannot read one record of {}, so `expect` cannot be checked.", plan.label, method.resource);
         return Err(Problem::gateway(Code::Unsupported, detail).with_hint("Call without `expect`; nothing was sent."));
     }
     let mut mistakes = Vec::new();

@@ -72,7 +72,7 @@ impl Gateway {
             method.name.as_bytes(),
             arguments.as_bytes(),
         ];
-        parts.extend(expect.as_ref().map(|expect| expect.as_bytes()));
+        parts.extend(expect.as_ref().map(String::as_bytes));
         self.fingerprint(actor, &parts)
     }
 }

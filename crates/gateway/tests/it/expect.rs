@@ -42,7 +42,8 @@ async fn a_record_that_is_somebody_elses_is_not_written_to() {
     assert_eq!((house.sent().get, house.sent().suspend), (before.get + 2, before.suspend));
 
     // The read that compares is the one that the change of state needs anyway.
-    let request = house.expecting(Door::Tool, account, &id, json!({"email": "A.Miller@COMPANY.com", "state": "ACTIVE"}));
+    let request =
+        house.expecting(Door::Tool, account, &id, json!({"email": "A.Miller@COMPANY.com", "state": "ACTIVE"}));
     assert_eq!(value(house.gateway.call(&agent, request).await).unwrap()["changed"], true);
     assert_eq!((house.sent().get, house.sent().suspend), (before.get + 3, before.suspend + 1));
 

@@ -122,13 +122,20 @@ impl House {
         found["result"][0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Audit records, oldest first, once those of reads are written.
+    /// Audit records, oldest first, once those of reads are written: a busy machine may take longer than the writer gathers.
     pub(crate) async fn audit(&self, filter: AuditFilter) -> Vec<AuditRecord> {
-        tokio::time::sleep(quartermaster_gateway::limits::AUDIT_GATHER * 3).await;
         let page = PageQuery { limit: Some(200), next_cursor: None };
-        let mut records = self.gateway.list_audit(&self.admin, &page, &filter).await.unwrap().result;
-        records.reverse();
-        records
+        let mut found: Vec<AuditRecord> = Vec::new();
+        for _ in 0..10 {
+            tokio::time::sleep(quartermaster_gateway::limits::AUDIT_GATHER * 3).await;
+            let records = self.gateway.list_audit(&self.admin, &page, &filter).await.unwrap().result;
+            if records.len() == found.len() && !records.is_empty() {
+                break;
+            }
+            found = records;
+        }
+        found.reverse();
+        found
     }
 
     /// Requests that reached the simulator so far.

@@ -43,11 +43,8 @@ async fn make(session: &Session, call: &Call) -> Result<Value, Problem> {
         "get" => &session.lifecycle.get_tool,
         _ => &session.lifecycle.suspend_tool,
     };
-    let options = CallOptions {
-        session: Some("playbook-run".to_owned()),
-        expect: call.expect.clone(),
-        ..CallOptions::default()
-    };
+    let options =
+        CallOptions { session: Some("playbook-run".to_owned()), expect: call.expect.clone(), ..CallOptions::default() };
     let (account, arguments) = (session.account.id, call.arguments.clone());
     let answer = if call.dry_run {
         session.client.dry_run(account, tool, arguments, &options).await.map(|answer| json!(answer.value))
