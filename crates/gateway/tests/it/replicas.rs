@@ -70,6 +70,7 @@ impl Replicas {
             session: None,
             wait: None,
             idempotency_key: None,
+            expect: None,
         };
         value(gateway.call(&self.admin, request).await)
     }
