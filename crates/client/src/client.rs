@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use quartermaster_egress::{AllowedUpstreams, EgressError, Limits, Request, UpstreamAuthorities};
+use quartermaster_egress::{AllowedUpstreams, EgressError, Limits, Request, Stream, StreamLimits, UpstreamAuthorities};
 use quartermaster_types::Problem;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -22,6 +22,14 @@ const EXCHANGE_MAX: Duration = Duration::from_secs(150);
 
 /// The largest answer that is read.
 const ANSWER_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// A stream of events: the gateway ends one after five minutes, and says every fifteen seconds that it is still there.
+const STREAM_LIMITS: StreamLimits = StreamLimits {
+    head: Duration::from_secs(30),
+    idle: Duration::from_secs(60),
+    total: Duration::from_secs(10 * 60),
+    body_max_bytes: 1024 * 1024 * 1024,
+};
 
 /// How much of a foreign answer an error shows.
 const EXCERPT_MAX_CHARS: usize = 200;
@@ -146,12 +154,6 @@ impl Client {
         body: Option<&Value>,
         mut headers: HeaderMap,
     ) -> Result<(StatusCode, HeaderMap, Bytes), ClientError> {
-        let url = format!("{}{path}", self.inner.base);
-        let url = url.parse().map_err(|_| ClientError::BadRequest(format!("{path:?} is not a path")))?;
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(value) = self.inner.token.as_ref().and_then(bearer) {
-            headers.insert(AUTHORIZATION, value);
-        }
         let body = match body {
             Some(value) => {
                 headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
@@ -159,9 +161,10 @@ impl Client {
             }
             None => Bytes::new(),
         };
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let limits =
             Limits { total: EXCHANGE_MAX, body_max_bytes: ANSWER_MAX_BYTES, decompressed_max_bytes: ANSWER_MAX_BYTES };
-        let request = Request { method, url, headers, body };
+        let request = self.request(method, path, body, headers)?;
         let response = self.inner.egress.send(request, limits).await.map_err(|error| self.fault(&error))?;
         if response.status.is_success() {
             return Ok((response.status, response.headers, response.body));
@@ -172,7 +175,35 @@ impl Client {
         })
     }
 
-    fn fault(&self, error: &EgressError) -> ClientError {
+    fn request(&self, method: Method, path: &str, body: Bytes, mut headers: HeaderMap) -> Result<Request, ClientError> {
+        let url = format!("{}{path}", self.inner.base);
+        let url = url.parse().map_err(|_| ClientError::BadRequest(format!("{path:?} is not a path")))?;
+        if let Some(value) = self.inner.token.as_ref().and_then(bearer) {
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(Request { method, url, headers, body })
+    }
+
+    /// A stream of events; `None` when the gateway says that there is nothing more to come.
+    pub(crate) async fn open(&self, path: &str, mut headers: HeaderMap) -> Result<Option<Stream>, ClientError> {
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let request = self.request(Method::GET, path, Bytes::new(), headers)?;
+        let stream = self.inner.egress.open(request, STREAM_LIMITS).await.map_err(|error| self.fault(&error))?;
+        if stream.status == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        if stream.status.is_success() {
+            return Ok(Some(stream));
+        }
+        let (status, headers) = (stream.status, stream.headers.clone());
+        let body = stream.rest(ANSWER_MAX_BYTES).await.map_err(|error| self.fault(&error))?;
+        Err(match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => ClientError::Problem { problem, rate: RateHeaders::read(&headers) },
+            Err(_) => self.not_ours(status, &excerpt(&body)),
+        })
+    }
+
+    pub(crate) fn fault(&self, error: &EgressError) -> ClientError {
         // The texts are those of the gateway's own way out; here they speak of this program.
         let (url, reason) = (self.inner.base.clone(), error.to_string().replace("this gateway", "this program"));
         match error {
@@ -184,7 +215,7 @@ impl Client {
         }
     }
 
-    fn not_ours(&self, status: StatusCode, excerpt: &str) -> ClientError {
+    pub(crate) fn not_ours(&self, status: StatusCode, excerpt: &str) -> ClientError {
         ClientError::NotOurs { url: self.inner.base.clone(), status: status.as_u16(), excerpt: excerpt.to_owned() }
     }
 }

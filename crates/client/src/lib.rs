@@ -12,6 +12,7 @@ mod policy;
 mod rate;
 mod runs;
 mod tools;
+mod watch;
 
 pub use admin::{AuditLogQuery, NewAccount, NewToken};
 pub use audit::{AuditKey, AuditPruned};
@@ -22,3 +23,4 @@ pub use policy::{Policy, PolicyCaseResult, PolicyTest, PolicyVersion};
 pub use rate::RateHeaders;
 pub use runs::{NewRun, Run, RunStep, RunSummary, RunsQuery};
 pub use tools::{CallOptions, ToolsQuery};
+pub use watch::{RunEvent, RunHappening, RunWatch};

@@ -6,7 +6,7 @@ use quartermaster_types::{AccountId, RunId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, query};
+use crate::client::{Client, header, query};
 use crate::error::ClientError;
 
 /// A new run of a playbook.
@@ -18,6 +18,8 @@ pub struct NewRun {
     pub account: AccountId,
     /// What it is started with.
     pub input: Map<String, Value>,
+    /// Seconds that rate limits and passing faults are waited out in all; the playbook's own when it is `None`.
+    pub patience_seconds: Option<u64>,
 }
 
 /// A run as lists show it.
@@ -132,10 +134,15 @@ pub struct RunsQuery {
 }
 
 impl Client {
-    /// Starts a run.
-    pub async fn start_run(&self, run: &NewRun) -> Result<Run, ClientError> {
-        let body = json!({"playbook": run.playbook, "integrated_account_id": run.account, "input": run.input});
-        Ok(self.send(Method::POST, "/run", Some(&body), HeaderMap::new()).await?.value)
+    /// Starts a run. The same key gives the run that was started under it: so a start whose answer was lost can be repeated.
+    pub async fn start_run(&self, run: &NewRun, idempotency_key: &str) -> Result<Run, ClientError> {
+        let mut body = json!({"playbook": run.playbook, "integrated_account_id": run.account, "input": run.input});
+        if let Some(seconds) = run.patience_seconds {
+            body["patience_seconds"] = json!(seconds);
+        }
+        let mut headers = HeaderMap::new();
+        header(&mut headers, "idempotency-key", idempotency_key)?;
+        Ok(self.send(Method::POST, "/run", Some(&body), headers).await?.value)
     }
 
     /// Runs, newest first, up to `limit`.

@@ -22,7 +22,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{RUN_DEFINITION_MAX_BYTES, RUN_ENTRIES_PAGE, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES};
+use crate::limits::{
+    RUN_DEFINITION_MAX_BYTES, RUN_ENTRIES_PAGE, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES, RUN_PATIENCE_MAX_SECONDS,
+};
 use crate::page::{self, Page, PageQuery};
 use crate::{Actor, Gateway, rights, storage_problem};
 use machine::{AccountFacts, Kind, Start};
@@ -85,6 +87,8 @@ pub struct NewRun {
     pub account: AccountId,
     /// What it is started with.
     pub input: Map<String, Value>,
+    /// Seconds that rate limits and passing faults are waited out in all; the machine's own when it is `None`.
+    pub patience_seconds: Option<u64>,
 }
 
 /// Which runs.
@@ -127,6 +131,10 @@ impl Gateway {
         if new.definition.contains('\0') {
             mistakes.push((format!("/{}", new.kind), "U+0000 is not allowed".to_owned()));
         }
+        if new.patience_seconds.is_some_and(|seconds| seconds > RUN_PATIENCE_MAX_SECONDS) {
+            let detail = format!("at most {RUN_PATIENCE_MAX_SECONDS} seconds are waited");
+            mistakes.push(("/patience_seconds".to_owned(), detail));
+        }
         crate::invalid("The run cannot be started.", mistakes)?;
         let account = self.account(actor, new.account).await?;
         let tenant_id = self.tenant_of(actor, new.account).await?;
@@ -139,6 +147,7 @@ impl Gateway {
             account: AccountFacts { id: account.id, tenant_id: &tenant_id, plan: &account.plan.plan },
             definition: &new.definition,
             input: &new.input,
+            patience_seconds: new.patience_seconds,
         })?;
         let input = prepared.input.to_string();
         let mut mistakes = Vec::new();

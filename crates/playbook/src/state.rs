@@ -70,6 +70,14 @@ impl State {
         Ok(state)
     }
 
+    /// The same run with another patience than the playbook's: seconds that rate limits and passing faults are waited out in
+    /// all.
+    #[must_use]
+    pub fn with_patience(mut self, seconds: u64) -> Self {
+        self.shared.patience_seconds = seconds;
+        self
+    }
+
     /// The run after these entries: the same as [`Self::apply`] for each.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub(crate) use local::{
     DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, PlaybookCommand, ServeArguments,
     SimulateArguments,
 };
-pub(crate) use playbooks::{AuditArguments, OffboardArguments, ReportFormat};
+pub(crate) use playbooks::{AuditArguments, OffboardArguments, PlaybookRun, ReportFormat};
 pub(crate) use policy::{PolicyCommand, PolicyExplain};
 
 pub(crate) use runs::{ExportFormat, RunsCommand, RunsList, RunsReplay};
@@ -105,7 +105,7 @@ pub(crate) enum Command {
     /// Check and show definitions of integrations
     #[command(subcommand)]
     Definition(DefinitionCommand),
-    /// List, show and check playbooks: work that needs no model
+    /// List, show, check and run playbooks: work that needs no model
     #[command(subcommand)]
     Playbook(PlaybookCommand),
     /// Suspend one person, found by exact e-mail address, and prove it

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use quartermaster_client::ClientError;
-use quartermaster_roster::AgentError;
-use quartermaster_types::{Code, Origin, Problem};
+use quartermaster_roster::{AgentError, ReportError, UnreadableEnding};
+use quartermaster_types::{Code, Origin, Problem, RunId};
 
 use crate::exit::Exit;
 
@@ -75,6 +75,16 @@ impl Failure {
             failure
                 .hint("Another process listens there. Take another port with --listen (QM_LISTEN); 0 takes a free one.")
         }
+    }
+
+    /// A run that could not go on.
+    pub(crate) fn of_run(problem: &Problem, run: RunId) -> Self {
+        Self::of_problem(problem).next(format!("qm runs show {run}"))
+    }
+
+    /// The same with a hint, unless the problem brought one of its own.
+    pub(crate) fn hint_instead_of_advice(self, problem: &Problem, hint: &str) -> Self {
+        if problem.body().hint.is_some() { self } else { self.hint(hint) }
     }
 
     fn of_problem(problem: &Problem) -> Self {
@@ -200,6 +210,18 @@ fn speaks_tls(error: &ClientError) -> bool {
     }
 }
 
+impl From<UnreadableEnding> for Failure {
+    fn from(error: UnreadableEnding) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
         let text = error.to_string();
@@ -209,21 +231,13 @@ impl From<AgentError> for Failure {
                 failure.parts.what = format!("{operation}: {}", failure.parts.what);
                 failure
             }
-            AgentError::NotFound { .. } => {
-                Self::new(Exit::NotFound, text).hint("Only exact e-mail addresses count. Is it spelt as in the directory?")
-            }
-            AgentError::Ambiguous { .. } => Self::new(Exit::NotFound, text).hint(
-                "Which of them is meant cannot be told, so nobody was touched. Look at each, then suspend the right one by id.",
-            ),
-            AgentError::NotAnEmail(_) | AgentError::Roster(_) => Self::usage(text),
-            AgentError::UnexpectedState { .. } => Self::new(Exit::Refused, text),
+            AgentError::Roster(_) => Self::usage(text),
             AgentError::OutOfPatience { needed_seconds, .. } => Self::new(Exit::RateLimited, text)
                 .hint(format!("Try again in {needed_seconds} s, or allow more with --max-wait.")),
             AgentError::Interrupted => Self::new(Exit::Interrupted, text),
             AgentError::DirectoryIncomplete { .. } => Self::new(Exit::Unreachable, text),
-            AgentError::Journal(_) => {
-                Self::failed(text).hint("--journal (QM_JOURNAL) says where the journal is kept; by default beside the list.")
-            }
+            AgentError::Journal(_) => Self::failed(text)
+                .hint("--journal (QM_JOURNAL) says where the journal is kept; by default beside the list."),
             AgentError::NoLifecycle(_)
             | AgentError::NotConfirmed { .. }
             | AgentError::BadRecord { .. }

@@ -18,6 +18,7 @@ mod runtime;
 mod secrets;
 mod style;
 mod watch;
+mod watched;
 
 use std::process::ExitCode;
 
@@ -51,7 +52,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
             None => runtime::talking()?.block_on(commands::policy::run(&command)),
         },
         Command::Definition(command) => commands::definition::run(&command),
-        Command::Playbook(command) => commands::playbook::run(&command),
+        Command::Playbook(command) => match commands::playbook::local(&command) {
+            Some(done) => done,
+            None => runtime::talking()?.block_on(commands::playbook::run(&command)),
+        },
         Command::Offboard(arguments) => runtime::talking()?.block_on(commands::offboard::run(&arguments)),
         Command::Audit(arguments) => runtime::talking()?.block_on(commands::audit::run(&arguments)),
         Command::Runs(command) => runtime::talking()?.block_on(commands::runs::run(&command)),

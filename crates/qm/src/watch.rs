@@ -51,6 +51,11 @@ impl Watch {
         }
     }
 
+    /// Takes the bar off the screen until it next moves, so that something can be asked.
+    pub(crate) fn pause(&self) {
+        self.lock().bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.lock().bar.finish_and_clear();
@@ -89,6 +94,15 @@ impl Shown {
             }
             Event::TryingAgain { seconds, reason } => {
                 self.line(&format!("{WARN}trying again{WARN:#} in {seconds} s: {}", printable(reason)));
+            }
+            Event::CallFailed { method, reason } => {
+                self.line(&format!("{BAD}✗{BAD:#} {}: {}", printable(method), printable(reason)));
+            }
+            Event::ConnectionLost { seconds, reason } => {
+                let reason = printable(reason);
+                self.line(&format!(
+                    "{WARN}not connected:{WARN:#} {reason}; the run goes on, looking again in {seconds} s"
+                ));
             }
             Event::Step { what } => self.line(&format!("{DIM}·{DIM:#} {}", printable(what))),
         }
@@ -147,11 +161,25 @@ impl Interrupts {
 
     /// Resolves when one of them comes.
     pub(crate) async fn next(&mut self) {
+        self.next_signal().await;
+    }
+
+    /// Resolves when one of them comes, and says which.
+    pub(crate) async fn next_signal(&mut self) -> Signalled {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Signalled::Interrupt,
+            _ = self.terminate.recv() => Signalled::Terminate,
         }
     }
+}
+
+/// A signal that asks the program to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Signalled {
+    /// Somebody pressed Ctrl-C.
+    Interrupt,
+    /// Another program asks.
+    Terminate,
 }
 
 /// Ends the program without waiting for anything.

@@ -25,37 +25,6 @@ pub enum AgentError {
     /// The integration does not say how people are listed and suspended.
     #[error("the integration {0} has no people to offboard or audit: its definition has no `lifecycle`")]
     NoLifecycle(String),
-    /// That is no e-mail address.
-    #[error("{0:?} is not an e-mail address")]
-    NotAnEmail(String),
-    /// Nobody has this e-mail address.
-    #[error("nobody in the directory has the e-mail address {email} ({scanned} people were looked at)")]
-    NotFound {
-        /// The address.
-        email: String,
-        /// How many people were looked at.
-        scanned: u64,
-    },
-    /// Several people have this e-mail address.
-    #[error("{} people in the directory have the e-mail address {email}: {}", ids.len(), ids.join(", "))]
-    Ambiguous {
-        /// The address.
-        email: String,
-        /// Their ids.
-        ids: Vec<String>,
-    },
-    /// The person is neither active nor suspended.
-    #[error("{email} is in the state {state}, neither {active} nor {suspended}; nothing was changed")]
-    UnexpectedState {
-        /// The address.
-        email: String,
-        /// The state found.
-        state: String,
-        /// The state that means "has access".
-        active: String,
-        /// The state that means "has no access".
-        suspended: String,
-    },
     /// The vendor accepted the suspension, and the read afterwards shows another state.
     #[error("{email} was to be suspended and the call was accepted, but a read afterwards shows {state}")]
     NotConfirmed {
@@ -102,5 +71,19 @@ impl AgentError {
     /// Says what was being done when a call failed.
     pub(crate) fn call(operation: &'static str) -> impl FnOnce(ClientError) -> Self {
         move |source| Self::Call { operation, source }
+    }
+}
+
+/// The report of a run cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// It lacks what the playbook that ships puts into it: the run is of another one, or of another version of it.
+    #[error("the report of the run cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl ReportError {
+    pub(crate) fn unreadable(error: impl std::fmt::Display) -> Self {
+        Self::Unreadable(error.to_string())
     }
 }

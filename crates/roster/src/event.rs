@@ -28,6 +28,20 @@ pub enum Event {
         /// Why it failed.
         reason: String,
     },
+    /// A call failed. The run may go on: make it again, or go another way.
+    CallFailed {
+        /// The method, `users.suspend`.
+        method: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection to the gateway broke; the run goes on there, and is watched on.
+    ConnectionLost {
+        /// In so many seconds.
+        seconds: u64,
+        /// Why.
+        reason: String,
+    },
     /// Suspending begins.
     Suspending {
         /// So many people.

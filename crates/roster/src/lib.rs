@@ -7,9 +7,12 @@
 
 pub mod audit;
 mod directory;
+mod ending;
 mod error;
 mod event;
+mod follow;
 pub mod journal;
+mod narrator;
 pub mod offboard;
 mod patience;
 mod person;
@@ -18,7 +21,10 @@ pub mod roster;
 mod session;
 mod suspend;
 
-pub use error::AgentError;
+pub use ending::{Ending, RunReport, RunTable, UnreadableEnding};
+pub use error::{AgentError, ReportError};
 pub use event::{Event, Progress, Stop, StopSource, WaitSource};
+pub use follow::{CONNECTIONS_LOST_MAX, follow};
+pub use narrator::{Narrator, Telling};
 pub use patience::{Patience, Waits};
 pub use session::Session;

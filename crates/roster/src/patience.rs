@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quartermaster_client::ClientError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::error::AgentError;
@@ -20,7 +20,7 @@ const READ_RETRIES_MAX: u32 = 4;
 const REFUSALS_MAX: u32 = 1_000;
 
 /// How long, and how often, was waited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waits {
     /// Times that a rate limit made the work stand still.
     pub count: u32,

@@ -138,6 +138,25 @@ pub fn read(bytes: &[u8], column: Option<&str>) -> Result<Roster, RosterError> {
     Ok(reader.finish())
 }
 
+/// The cells of a file, line by line with the number of each, the header first: any of the delimiters that [`read`] knows, and
+/// the same bounds. Lines with nothing in them are left out.
+///
+/// # Errors
+/// [`RosterError`] when the file is too large, empty or no text.
+pub fn table(bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, RosterError> {
+    let text = text_of(bytes)?;
+    let lines = Lines::new(&text, sniff::delimiter(&text));
+    let mut table = Vec::new();
+    for (position, record) in lines.records() {
+        if table.len() > ROWS_MAX {
+            return Err(RosterError::TooManyRows);
+        }
+        let cells = record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+        table.push((position.line, cells));
+    }
+    if table.is_empty() { Err(RosterError::Empty) } else { Ok(table) }
+}
+
 /// Whether a text can be an e-mail address. Strict about what would break elsewhere, lax about the rest.
 pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };

@@ -71,6 +71,11 @@ impl<'a> Members<'a> {
         self.typed(name, "`true` or `false`")
     }
 
+    /// A whole number, not negative.
+    pub(crate) fn whole_number(&mut self, name: &'static str) -> Option<u64> {
+        self.typed(name, "a whole number that is not negative")
+    }
+
     /// A list of texts.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
         self.typed(name, "an array of strings")

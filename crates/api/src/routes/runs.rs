@@ -62,8 +62,9 @@ fn new_run(mut members: Members<'_>) -> Result<NewRun, Failure> {
         AccountId(uuid::Uuid::nil())
     });
     let input = members.object("input").unwrap_or_default();
+    let patience_seconds = members.whole_number("patience_seconds");
     members.finish()?;
-    Ok(NewRun { kind: "playbook".to_owned(), definition, account, input })
+    Ok(NewRun { kind: "playbook".to_owned(), definition, account, input, patience_seconds })
 }
 
 /// List runs

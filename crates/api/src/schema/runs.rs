@@ -13,6 +13,8 @@ pub(crate) struct NewRun {
     integrated_account_id: String,
     /// What the playbook is started with.
     input: Option<Map<String, Value>>,
+    /// Seconds that rate limits and passing faults are waited out in all; the playbook's own `patience` without it.
+    patience_seconds: Option<u64>,
 }
 
 /// Where a run stands.

@@ -82,9 +82,11 @@ async fn an_export_is_whole_and_its_page_carries_no_script() {
 async fn a_run_that_cannot_be_started_is_refused_with_every_wrong_place() {
     let app = TestApp::start().await;
     let post = async |body: Value| app.operator.post("/run", &body).await;
-    let problem = post(json!({"playbok": "offboard", "input": []})).await.problem(400, "invalid_argument");
+    let problem = post(json!({"playbok": "offboard", "input": [], "patience_seconds": -1}))
+        .await
+        .problem(400, "invalid_argument");
     let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
-    assert_eq!(pointers, ["/playbook", "/integrated_account_id", "/input", "/playbok"]);
+    assert_eq!(pointers, ["/playbook", "/integrated_account_id", "/input", "/patience_seconds", "/playbok"]);
     let body = json!({"playbook": "offboard", "integrated_account_id": crate::NOBODY, "input": {}});
     post(body).await.problem(404, "not_found");
     let stranger = app.stranger("elsewhere").await;
@@ -102,6 +104,7 @@ async fn whoever_watches_a_run_does_not_hold_up_the_end() {
         definition: json!({"name": "long", "rounds": [[{"key": "pause", "wait_seconds": 3600}]]}).to_string(),
         account: app.account,
         input: serde_json::Map::new(),
+        patience_seconds: None,
     };
     let token = app.operator.token().unwrap().to_owned();
     let actor = app.gateway.authenticate(Some(&token)).await.unwrap();

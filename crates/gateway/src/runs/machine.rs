@@ -41,6 +41,8 @@ pub struct Start<'a> {
     pub definition: &'a str,
     /// What it is started with.
     pub input: &'a Map<String, Value>,
+    /// Seconds that rate limits and passing faults are waited out in all; the machine's own when it is `None`.
+    pub patience_seconds: Option<u64>,
 }
 
 /// The account that a run works on.

@@ -18,6 +18,8 @@ pub struct PlaybookKind;
 struct Stored {
     input: Map<String, Value>,
     setting: Setting,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    patience_seconds: Option<u64>,
 }
 
 impl Kind for PlaybookKind {
@@ -42,7 +44,7 @@ impl Kind for PlaybookKind {
             }
             problem
         })?;
-        let stored = Stored { input, setting };
+        let stored = Stored { input, setting, patience_seconds: start.patience_seconds };
         let input = serde_json::to_value(&stored).map_err(|_| unreadable())?;
         Ok(Prepared { name: playbook.name().to_owned(), definition: playbook.text().to_owned(), input })
     }
@@ -50,7 +52,10 @@ impl Kind for PlaybookKind {
     fn load(&self, definition: &str, input: &Value) -> Result<Box<dyn Machine>, Problem> {
         let stored = Stored::deserialize(input).map_err(|_| unreadable())?;
         let state = State::new(Arc::new(load(definition)?), stored.setting, &stored.input)?;
-        Ok(Box::new(state))
+        Ok(Box::new(match stored.patience_seconds {
+            Some(seconds) => state.with_patience(seconds),
+            None => state,
+        }))
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) async fn start(
         definition: script.to_string(),
         account,
         input: object(json!({"ticket": "HR-1"})),
+        patience_seconds: None,
     };
     gateway.start_run(actor, gateway.request_id(), new).await
 }
@@ -263,6 +264,7 @@ async fn a_playbook_runs_to_its_report_and_replays_the_same() {
         definition: definition.to_owned(),
         account,
         input: object(input),
+        patience_seconds: None,
     };
     let starting = |new: NewRun| house.gateway.start_run(&agent, house.gateway.request_id(), new);
     let id = starting(new("offboard", json!({"email": EMAIL}))).await.unwrap().summary.id;

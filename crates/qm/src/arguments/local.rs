@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use quartermaster_simulator::{EndOfList, ErrorShape, Obfuscation, RateHeaders, RateLimit};
 
+use super::playbooks::PlaybookRun;
 use super::{OutputArguments, address, duration, switch};
 
 /// `qm demo`.
@@ -201,6 +202,8 @@ pub(crate) enum PlaybookCommand {
         /// Name of the playbook
         name: String,
     },
+    /// Run a playbook in the gateway
+    Run(Box<PlaybookRun>),
     /// Check playbook files and print every problem at once
     #[command(after_help = "Exit code 0 when all are right, 1 when one is not.\n\n\
                             Examples:\n  qm playbook check mine.yaml\n  qm playbook check mine.yaml --integration NAME")]

@@ -1,18 +1,25 @@
-//! `qm offboard` and `qm audit`.
+//! `qm offboard`, `qm audit` and `qm playbook run`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{AccountArguments, GatewayArguments, OutputArguments, duration, switch};
+use super::{AccountArguments, GatewayArguments, OutputArguments, duration, name_value, switch};
 use crate::exit;
 
 /// What `qm offboard` does, with examples.
 const OFFBOARD: &str = "Finds the person by exact e-mail address, reads the state, suspends, reads back, and prints a summary\n\
 for the ticket. Somebody who is suspended already is a success. Nobody, or more than one person, with\n\
-that address is an error, and nothing is changed.\n\n\
+that address is an error, and nothing is changed. The work is a run of the playbook `offboard` in the\n\
+gateway: it goes on when this program or the gateway dies.\n\n\
 Examples:\n  qm offboard a.miller@company.com --dry-run\n  qm offboard a.miller@company.com --output json";
+
+/// What `qm playbook run` does, with examples.
+const PLAYBOOK_RUN: &str = "Starts the playbook in the gateway and watches it to its end. `qm playbook list` tells what each one takes.\n\n\
+Examples:\n  qm playbook run offboard --input email=a.miller@company.com\n  \
+                               qm playbook run audit --input-file rows=leavers.csv --input suspend=true -o json\n  \
+                               qm playbook run mine.yaml --input id=ID --detach";
 
 /// What `qm audit` does, with examples.
 const AUDIT: &str = "Reads the whole directory once and says who of the list is active, suspended or unknown, who stands in\n\
@@ -35,6 +42,8 @@ pub(crate) struct OffboardArguments {
     #[command(flatten)]
     pub(crate) patience: PatienceArguments,
     #[command(flatten)]
+    pub(crate) detach: DetachArguments,
+    #[command(flatten)]
     pub(crate) account: AccountArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
@@ -48,6 +57,40 @@ pub(crate) struct PatienceArguments {
     /// Wait for rate limits, as long as the vendor asks, but no longer than this in all
     #[arg(long, env = "QM_MAX_WAIT", default_value = "30m", value_parser = duration, value_name = "TIME")]
     pub(crate) max_wait: Duration,
+}
+
+/// Whether the run is watched.
+#[derive(Args, Debug)]
+pub(crate) struct DetachArguments {
+    /// Start the run, print its id, and leave it to the gateway
+    #[arg(long, env = "QM_DETACH", value_parser = switch())]
+    pub(crate) detach: bool,
+}
+
+/// `qm playbook run`.
+#[derive(Args, Debug)]
+#[command(after_help = PLAYBOOK_RUN, after_long_help = format!("{PLAYBOOK_RUN}\n\n{}", exit::TABLE))]
+pub(crate) struct PlaybookRun {
+    /// Name of a playbook that ships with the gateway, or a file with one
+    pub(crate) playbook: String,
+    /// An input; its schema says whether VALUE is a text, a number or true/false. NAME:=VALUE takes VALUE as JSON. May be given
+    /// more than once
+    #[arg(long, short = 'i', env = "QM_INPUT", value_parser = name_value, value_name = "NAME=VALUE")]
+    pub(crate) input: Vec<(String, String)>,
+    /// An input from a file: a .json file whole, a .csv file as one object a line by the names of its header
+    #[arg(long, env = "QM_INPUT_FILE", value_parser = name_value, value_name = "NAME=FILE")]
+    pub(crate) input_file: Vec<(String, String)>,
+    /// Wait for rate limits, as long as the vendor asks, but no longer than this in all; the playbook's own patience without it
+    #[arg(long, env = "QM_MAX_WAIT", value_parser = duration, value_name = "TIME")]
+    pub(crate) max_wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) detach: DetachArguments,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArguments,
 }
 
 /// `qm audit`.

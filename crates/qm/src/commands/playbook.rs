@@ -1,5 +1,7 @@
 //! `qm playbook`.
 
+mod run;
+
 use std::path::Path;
 
 use quartermaster_definition::Plan;
@@ -12,8 +14,22 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Rows, show};
 
-pub(crate) fn run(command: &PlaybookCommand) -> Result<Exit, Failure> {
+/// The commands that need no gateway; `None` for the others.
+pub(crate) fn local(command: &PlaybookCommand) -> Option<Result<Exit, Failure>> {
+    if matches!(command, PlaybookCommand::Run(_)) { None } else { Some(on_files(command)) }
+}
+
+/// The commands that talk to a gateway.
+pub(crate) async fn run(command: &PlaybookCommand) -> Result<Exit, Failure> {
     match command {
+        PlaybookCommand::Run(arguments) => run::run(arguments).await,
+        local => on_files(local),
+    }
+}
+
+fn on_files(command: &PlaybookCommand) -> Result<Exit, Failure> {
+    match command {
+        PlaybookCommand::Run(_) => Err(Failure::failed("a run needs a gateway")),
         PlaybookCommand::List { output } => {
             let all: Vec<Value> = shipped::all().iter().filter_map(summary).collect();
             show(output.output, &all, || {

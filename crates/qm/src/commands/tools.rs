@@ -153,7 +153,7 @@ async fn input_schema(client: &Client, account: AccountId, tool: &str) -> Result
     Ok(found.and_then(|tool| tool.get("input_schema")).cloned().unwrap_or_default())
 }
 
-fn convert(value: &str, wanted: Option<&Value>) -> Value {
+pub(crate) fn convert(value: &str, wanted: Option<&Value>) -> Value {
     let as_text = || Value::String(value.to_owned());
     let takes = |kind: &str| match wanted.and_then(|schema| schema.get("type")) {
         Some(Value::String(one)) => one == kind,

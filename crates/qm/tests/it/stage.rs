@@ -186,12 +186,12 @@ impl Stage {
         stage
     }
 
-    /// Starts the gateway on the data folder.
+    /// Starts the gateway on the data folder, at the address that it had before, if it had one.
     pub(crate) fn serve(&mut self) {
         let data = self.path("data");
         let upstream = self.simulator_url.strip_prefix("http://").unwrap().to_owned();
-        let args =
-            ["serve", "--data-dir", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--allow-upstream", &upstream];
+        let listen = self.url.strip_prefix("http://").unwrap_or("127.0.0.1:0").to_owned();
+        let args = ["serve", "--data-dir", data.to_str().unwrap(), "--listen", &listen, "--allow-upstream", &upstream];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let gateway = Background::spawn(command(&args).env("QM_LOG", "debug").stderr(log));
         self.url = gateway.line("listening on ");

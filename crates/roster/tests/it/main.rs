@@ -8,14 +8,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quartermaster_client::Client;
+use quartermaster_client::{Client, NewRun, Run};
 use quartermaster_roster::audit::{self, Job, Writes};
+use quartermaster_roster::offboard::Offboarding;
 use quartermaster_roster::report::{Action, Finding, Report};
-use quartermaster_roster::{AgentError, Event, Patience, Progress, Session, Stop, StopSource, offboard, roster};
+use quartermaster_roster::{
+    Ending, Event, Narrator, Patience, Progress, Session, Stop, StopSource, Telling, WaitSource, follow, offboard,
+    roster,
+};
 use quartermaster_simulator::{Config, State};
 use quartermaster_testkit::TestApp;
-use quartermaster_types::Clock;
-use serde_json::Value;
+use quartermaster_types::{AccountId, Clock, Code};
+use serde_json::{Value, json};
 
 const PEOPLE: [&str; 6] = [
     "a.miller@company.com",
@@ -31,6 +35,30 @@ async fn session(app: &TestApp, progress: Progress, stop: Stop) -> Session {
     let client = Client::new(&format!("http://{}", app.address()), Some(token.into())).unwrap();
     let patience = Patience::new(Duration::from_secs(30), progress.clone());
     Session::open(client, app.account, Clock::System, patience, progress, stop).await.unwrap()
+}
+
+/// A run to its end, and what was told on the way.
+async fn ended(app: &TestApp, account: AccountId, playbook: &str, input: Value) -> (Run, Vec<Event>) {
+    let token = app.operator.token().unwrap().to_owned();
+    let client = Client::new(&format!("http://{}", app.address()), Some(token.into())).unwrap();
+    let input = input.as_object().unwrap().clone();
+    let new = NewRun { playbook: playbook.to_owned(), account, input, patience_seconds: Some(30) };
+    let run = client.start_run(&new, &format!("test-{}", Clock::System.now())).await.unwrap();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
+    let progress = Progress::new(move |event| sink.lock().unwrap().push(event));
+    let end = follow(&client, run.summary.id, &mut Narrator::new(progress, Telling::Calls)).await.unwrap();
+    assert!(end.has_ended());
+    let events = events.lock().unwrap().clone();
+    (client.run(run.summary.id).await.unwrap(), events)
+}
+
+async fn offboarded(app: &TestApp, account: AccountId, email: &str, dry_run: bool) -> Offboarding {
+    let (run, _) = ended(app, account, offboard::PLAYBOOK, json!({"email": email, "dry_run": dry_run})).await;
+    match Ending::of(&run).unwrap() {
+        Ending::Done { is_partial: false, report: Some(report) } => Offboarding::of(&run, &report).unwrap(),
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn quiet(app: &TestApp) -> Session {
@@ -130,8 +158,7 @@ async fn a_stop_before_the_first_write_changes_nobody_and_reports_everybody() {
 #[tokio::test]
 async fn an_audit_of_the_sessions_calls_finds_all_of_them_in_the_log() {
     let app = TestApp::start().await;
-    let session = quiet(&app).await;
-    let done = offboard::run(&session, "A.MILLER@company.com", false).await.unwrap();
+    let done = offboarded(&app, app.account, "A.MILLER@company.com", false).await;
     assert!(done.changed && done.state_after == "SUSPENDED");
     let log = app.operator.get("/audit-log?limit=50").await.expect(200);
     let of_session: Vec<&Value> =
@@ -158,9 +185,40 @@ async fn a_rate_limited_directory_is_read_on_from_where_it_stood() {
 #[tokio::test]
 async fn an_offboarding_of_nobody_says_how_many_were_looked_at() {
     let app = TestApp::start().await;
-    let session = quiet(&app).await;
-    match offboard::run(&session, "nobody@company.com", false).await {
-        Err(AgentError::NotFound { scanned, .. }) => assert_eq!(scanned, 59, "60 less the hidden one"),
+    let (run, _) = ended(&app, app.account, offboard::PLAYBOOK, json!({"email": "nobody@company.com"})).await;
+    match Ending::of(&run).unwrap() {
+        Ending::Failed { problem, report: None } => {
+            assert_eq!(problem.code(), Code::NotFound);
+            let detail = &problem.body().detail;
+            assert!(detail.contains("(59 people were looked at)"), "60 less the hidden one: {detail}");
+        }
         other => panic!("{other:?}"),
     }
+    assert_eq!(app.simulator.control().counts().suspend, 0);
+}
+
+#[tokio::test]
+async fn a_run_is_told_call_by_call_with_its_waits() {
+    let config = Config {
+        users: 60,
+        rate_limit: Some("2/1s".parse().unwrap()),
+        rate_headers: "retry-after".parse().unwrap(),
+        ..Config::default()
+    };
+    let app = TestApp::builder().simulator(config).start().await;
+    let (run, events) = ended(&app, app.account, offboard::PLAYBOOK, json!({"email": PEOPLE[0]})).await;
+    assert_eq!(run.summary.state, "done");
+    let calls: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step { what } => Some(what.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls[0].ends_with("users.get") && calls[1].ends_with("users.suspend"), "{calls:?}");
+    let waits = events.iter().filter(|event| matches!(event, Event::Waiting { told_by: WaitSource::Headers, .. }));
+    let waits = waits.count() as u64;
+    let told = run.outcome["action"]["report"]["members"]["waits"]["count"].as_u64().unwrap();
+    assert!(waits >= 1 && waits == told, "{waits} were told, {told} were made");
 }

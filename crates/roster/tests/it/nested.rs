@@ -11,12 +11,12 @@ use axum::{Json, Router};
 use quartermaster_client::Client;
 use quartermaster_roster::audit;
 use quartermaster_roster::report::{Action, Finding};
-use quartermaster_roster::{Patience, Progress, Session, Stop, offboard};
+use quartermaster_roster::{Patience, Progress, Session, Stop};
 use quartermaster_testkit::TestApp;
 use quartermaster_types::{AccountId, Clock};
 use serde_json::{Value, json};
 
-use super::job;
+use super::{job, offboarded};
 
 const DEFINITION: &str = r"
 name: badgebook
@@ -223,10 +223,9 @@ async fn a_read_grounds_the_declared_id_and_not_what_stands_elsewhere() {
 #[tokio::test]
 async fn a_person_is_offboarded_by_the_declared_id() {
     let nested = Nested::start(5).await;
-    let session = nested.session().await;
-    let planned = offboard::run(&session, &email(2), true).await.unwrap();
+    let planned = offboarded(&nested.app, nested.account, &email(2), true).await;
     assert!(planned.plan.unwrap()["request"]["url"].as_str().unwrap().ends_with("/people/u-0002/close"));
-    let done = offboard::run(&session, &email(2), false).await.unwrap();
+    let done = offboarded(&nested.app, nested.account, &email(2), false).await;
     assert_eq!((done.id.as_str(), done.changed), ("u-0002", true));
     assert_eq!((done.state_before.as_str(), done.state_after.as_str()), ("true", "false"));
     assert_eq!(done.display_name.as_deref(), Some("Person 2"));

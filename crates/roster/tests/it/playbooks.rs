@@ -1,4 +1,4 @@
-//! The playbooks that ship do over a whole gateway what `offboard` and `audit` do: the same texts, the same calls.
+//! The playbook that ships does over a whole gateway what `audit` does: the same texts, the same calls.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use quartermaster_client::{CallOptions, ClientError};
 use quartermaster_playbook::{
     AccountFacts, Action, Call, Entry, IntegrationFacts, LifecycleFacts, RunFacts, Setting, State, load, shipped,
 };
-use quartermaster_roster::{Session, audit, offboard};
+use quartermaster_roster::{Session, audit};
 use quartermaster_testkit::TestApp;
 use quartermaster_types::{Clock, Problem};
 use serde_json::{Map, Value, json};
@@ -81,26 +81,6 @@ fn text(action: &Action) -> String {
         Action::Failed { problem, .. } => problem.body().detail.clone(),
         Action::Proceed { .. } => panic!("the run is not at its end"),
     }
-}
-
-#[tokio::test]
-async fn the_playbook_offboard_says_and_does_what_the_command_does() {
-    let (command, playbook) = (TestApp::start().await, TestApp::start().await);
-    let (by_command, by_playbook) = (quiet(&command).await, quiet(&playbook).await);
-    for (email, dry_run) in
-        [(PEOPLE[0], true), (PEOPLE[0], false), ("A.Miller@Company.com", false), ("nobody@company.com", false)]
-    {
-        let said = match offboard::run(&by_command, email, dry_run).await {
-            Ok(done) => done.summary(),
-            Err(error) => error.to_string(),
-        };
-        let done = run(&by_playbook, "offboard", json!({"email": email, "dry_run": dry_run})).await;
-        assert_eq!(text(&done), said);
-    }
-    let counts = |app: &TestApp| app.simulator.control().counts();
-    assert_eq!(counts(&playbook).suspend, 1);
-    assert_eq!(counts(&playbook).suspend, counts(&command).suspend);
-    assert_eq!(counts(&playbook).list, counts(&command).list);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Limits of runs: at each and one past it.
 
 use quartermaster_gateway::limits::{
-    RUN_DEFINITION_MAX_BYTES, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES, RUN_STEPS_SHOWN_MAX,
+    RUN_DEFINITION_MAX_BYTES, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES, RUN_PATIENCE_MAX_SECONDS, RUN_STEPS_SHOWN_MAX,
 };
 use quartermaster_gateway::runs::NewRun;
 use quartermaster_store_model::{RunEntryRow, RunLease};
@@ -13,7 +13,7 @@ use crate::house::House;
 
 async fn starts(house: &House, definition: String, input: Map<String, Value>) -> Result<RunId, Problem> {
     let account = house.account().await;
-    let new = NewRun { kind: "script".to_owned(), definition, account, input };
+    let new = NewRun { kind: "script".to_owned(), definition, account, input, patience_seconds: None };
     house.gateway.start_run(&house.admin, house.gateway.request_id(), new).await.map(|run| run.summary.id)
 }
 
@@ -39,6 +39,25 @@ async fn what_a_run_is_started_with_has_limits() {
     assert_eq!((problem.code(), problem.body().errors[0].pointer.as_str()), (Code::InvalidArgument, "/input"));
     assert!(starts(&house, format!("{script}\0"), Map::new()).await.is_err());
     assert!(starts(&house, "{".to_owned(), Map::new()).await.is_err(), "the machine refuses it");
+}
+
+#[tokio::test]
+async fn patience_has_a_limit() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let starting = async |seconds: u64| {
+        let new = NewRun {
+            kind: "script".to_owned(),
+            definition: later(1).to_string(),
+            account,
+            input: Map::new(),
+            patience_seconds: Some(seconds),
+        };
+        house.gateway.start_run(&house.admin, house.gateway.request_id(), new).await
+    };
+    starting(RUN_PATIENCE_MAX_SECONDS).await.unwrap();
+    let problem = starting(RUN_PATIENCE_MAX_SECONDS + 1).await.unwrap_err();
+    assert_eq!(problem.body().errors[0].pointer, "/patience_seconds");
 }
 
 #[tokio::test]

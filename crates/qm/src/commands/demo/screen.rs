@@ -128,6 +128,12 @@ impl Screen {
             Event::TryingAgain { seconds, reason } => {
                 self.line(&format!("   {WARN}trying again in {seconds} s: {}{WARN:#}", printable(reason)));
             }
+            Event::CallFailed { method, reason } => {
+                self.line(&format!("   {WARN}{}: {}{WARN:#}", printable(method), printable(reason)));
+            }
+            Event::ConnectionLost { seconds, reason } => {
+                self.line(&format!("   {WARN}not connected, again in {seconds} s: {}{WARN:#}", printable(reason)));
+            }
             Event::PersonDone { email, outcome, ok } => {
                 let sign = if *ok { format!("{GOOD}✓{GOOD:#}") } else { format!("{BAD}✗{BAD:#}") };
                 self.line(&format!("   {sign} {} {}", printable(email), printable(outcome)));

@@ -52,6 +52,7 @@ impl Stage {
             runs: vec![Arc::new(quartermaster_gateway::runs::PlaybookKind)],
         });
         let gateway = gateway.map_err(Failure::failed)?;
+        gateway.work_on_runs();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Failure::io("listening"))?;
         let address = listener.local_addr().map_err(Failure::io("listening"))?;
         let (stop, stopped) = oneshot::channel::<()>();

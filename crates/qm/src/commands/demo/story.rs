@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quartermaster_client::{Account, AuditLogQuery, CallOptions, Lifecycle, NewAccount, ToolsQuery};
 use quartermaster_roster::audit::{self, CONCURRENCY_DEFAULT, Job, Writes};
-use quartermaster_roster::{Patience, Session, Stop, offboard, roster};
+use quartermaster_roster::{Patience, Session, Stop, roster};
 use quartermaster_types::Clock;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -13,10 +13,11 @@ use serde_json::{Map, Value, json};
 use super::screen::Screen;
 use super::script::{Scene, Script, fill};
 use super::stage::Stage;
-use crate::commands::offboard::ticket;
+use crate::commands::offboard::{self, ticket};
 use crate::commands::tools::first_sentence;
 use crate::failure::Failure;
 use crate::style::{DIM, STRONG};
+use crate::watched;
 
 /// The longest that the demo waits for its own rate limit.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,7 +123,9 @@ impl Teller<'_> {
     async fn offboard(&self, session: &Session) -> Result<String, Failure> {
         let email = &self.script.story.leaver;
         self.screen.asks(&format!("qm offboard {email}"));
-        let done = offboard::run(session, email, false).await?;
+        let new = offboard::new_run(session.account.id, email, false, PATIENCE.as_secs());
+        let run = watched::quietly(&self.stage.client, &new, self.screen.progress(), offboard::telling).await?;
+        let Some(done) = offboard::done(&run)? else { return Err(Failure::failed("the run was stopped")) };
         self.screen.line("");
         for line in ticket(&done).trim_end().lines() {
             self.screen.line(&format!("   {line}"));

@@ -1,0 +1,152 @@
+//! From the entries of a run's journal to what a person wants to see of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::event::{Event, Progress, WaitSource};
+
+/// Seconds that a run waits after a rate limit that does not say how long.
+const UNTOLD_SECONDS: u64 = 5;
+
+/// What is told of the steps of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Each call as it ends.
+    Calls,
+    /// The steps of the playbook `offboard`, in words.
+    Person {
+        /// Where the state stands in a record, JSON Pointer.
+        state_at: String,
+    },
+}
+
+/// Tells what happens in a run.
+#[derive(Debug)]
+pub struct Narrator {
+    progress: Progress,
+    telling: Telling,
+    /// Methods by the keys of calls that were begun.
+    methods: HashMap<String, String>,
+    pages: u32,
+    people: u64,
+    /// A wait that was not told yet.
+    wait: Option<(u64, WaitSource)>,
+    /// Until when the last told wait lasts.
+    told_until: Option<Instant>,
+}
+
+impl Narrator {
+    /// Tells `progress`.
+    pub fn new(progress: Progress, telling: Telling) -> Self {
+        Self { progress, telling, methods: HashMap::new(), pages: 0, people: 0, wait: None, told_until: None }
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        self.progress.tell(event);
+    }
+
+    /// Takes the next entry. Entries of kinds that came with a later gateway are passed over.
+    pub(crate) fn entry(&mut self, entry: &Value) {
+        self.tell_wait();
+        let text = |name: &str| entry[name].as_str().unwrap_or_default();
+        match text("entry") {
+            "begun" => {
+                let call = &entry["call"];
+                let text = |name: &str| call[name].as_str().unwrap_or_default();
+                self.methods.insert(text("key").to_owned(), format!("{}.{}", text("resource"), text("method")));
+            }
+            "finished" => self.finished(text("key"), &entry["result"]),
+            "failed" => self.failed(text("key"), &entry["problem"]),
+            _ => {}
+        }
+    }
+
+    /// Tells the wait that the last entry leads to, unless one is told that lasts as long: calls that are refused together
+    /// wait together.
+    pub(crate) fn tell_wait(&mut self) {
+        let Some((seconds, told_by)) = self.wait.take() else { return };
+        let (now, lasts) = (Instant::now(), Duration::from_secs(seconds));
+        if self.told_until.is_some_and(|until| until + Duration::from_secs(1) > now + lasts) {
+            return;
+        }
+        self.told_until = Some(now + lasts);
+        self.tell(Event::Waiting { seconds, told_by });
+    }
+
+    fn finished(&mut self, key: &str, result: &Value) {
+        let method = self.methods.remove(key);
+        if result["reduced"] == true {
+            return self.page(result);
+        }
+        match &self.telling {
+            Telling::Calls => {
+                let unchanged = if result["changed"] == false { ", which changed nothing" } else { "" };
+                let method = method.unwrap_or_default();
+                self.tell(Event::Step { what: format!("{key}: {method}{unchanged}") });
+            }
+            Telling::Person { state_at } => {
+                let record = result.get("result").unwrap_or(result);
+                let state = record.pointer(state_at).map(scalar).unwrap_or_default();
+                let what = match base(key) {
+                    "before" => format!("its state is {state}"),
+                    "suspend" if result["changed"] == false => "it had been suspended meanwhile".to_owned(),
+                    "suspend" => "suspended".to_owned(),
+                    "after" => format!("read back: its state is {state}"),
+                    _ => return,
+                };
+                self.tell(Event::Step { what });
+            }
+        }
+    }
+
+    /// A page of a search, or of the whole directory.
+    fn page(&mut self, page: &Value) {
+        let number = |name: &str| page[name].as_u64();
+        self.pages += 1;
+        self.people += number("scanned").or_else(|| number("count")).unwrap_or(0);
+        self.tell(Event::PageRead { pages: self.pages, people: self.people });
+        if let Telling::Person { .. } = &self.telling {
+            for found in page["records"].as_array().into_iter().flatten() {
+                let text = |name: &str| found["record"][name].as_str().unwrap_or_default();
+                self.tell(Event::Step { what: format!("found {} with the id {}", text("email"), text("id")) });
+            }
+        }
+    }
+
+    fn failed(&mut self, key: &str, problem: &Value) {
+        let method = self.methods.remove(key).unwrap_or_default();
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        let told = problem["retry_after_seconds"].as_u64();
+        match (problem["code"].as_str().unwrap_or_default(), problem["retryable"].as_bool()) {
+            ("rate_limited", Some(true)) => {
+                let told_by = if told.is_some() { WaitSource::Headers } else { WaitSource::Backoff };
+                self.wait = Some((told.unwrap_or(UNTOLD_SECONDS).max(1), told_by));
+            }
+            (_, Some(true)) => self.tell(Event::CallFailed { method, reason: detail.to_owned() }),
+            _ if self.telling == Telling::Calls => {
+                self.tell(Event::CallFailed { method, reason: detail.to_owned() });
+            }
+            // It is the run's own end, and told with that.
+            _ => {}
+        }
+    }
+}
+
+/// A key without the number of the attempt: `suspend~2` is the second of `suspend`.
+fn base(key: &str) -> &str {
+    key.split_once('~').map_or(key, |(base, _)| base)
+}
+
+/// A text, number or truth value as a text.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
