@@ -42,6 +42,13 @@ pub fn check_value(schema: &Value, value: &Value, kind: &'static str) -> Vec<qua
     crate::validate::check_value(schema, value, kind)
 }
 
+/// What a text that is over its limit gets instead of being looked at.
+pub fn too_long(noun: &'static str, file_name: &str, message: String) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new(Source::of(noun, file_name, ""));
+    diagnostics.push(Diagnostic { rule: Rule::Limit, ..whole(message) });
+    diagnostics
+}
+
 fn whole(message: String) -> Diagnostic {
     Diagnostic {
         level: Level::Error,

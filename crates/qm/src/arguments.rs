@@ -6,6 +6,7 @@ mod local;
 mod playbooks;
 mod policy;
 mod runs;
+mod trigger;
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub(crate) use playbooks::{AuditArguments, OffboardArguments, PlaybookRun, Repor
 pub(crate) use policy::{PolicyCommand, PolicyExplain};
 
 pub(crate) use runs::{ExportFormat, RunsCommand, RunsList, RunsReplay};
+pub(crate) use trigger::TriggerCommand;
 
 use crate::env;
 use crate::output::Format;
@@ -112,6 +114,9 @@ pub(crate) enum Command {
     Offboard(OffboardArguments),
     /// Compare a list of people with the directory; suspend those who still have access
     Audit(AuditArguments),
+    /// Start runs by themselves: on a webhook of another system, or on a schedule
+    #[command(subcommand)]
+    Trigger(TriggerCommand),
     /// Watch, stop, export and replay runs
     #[command(subcommand)]
     Runs(RunsCommand),

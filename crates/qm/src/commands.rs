@@ -15,6 +15,7 @@ pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod token;
 pub(crate) mod tools;
+pub(crate) mod trigger;
 
 use clap::CommandFactory;
 use clap_complete::Shell;

@@ -58,6 +58,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         },
         Command::Offboard(arguments) => runtime::talking()?.block_on(commands::offboard::run(&arguments)),
         Command::Audit(arguments) => runtime::talking()?.block_on(commands::audit::run(&arguments)),
+        Command::Trigger(command) => commands::trigger::run(&command),
         Command::Runs(command) => runtime::talking()?.block_on(commands::runs::run(&command)),
         Command::AuditLog(arguments) => runtime::talking()?.block_on(commands::audit_log::run(&arguments)),
         Command::Completions { shell } => commands::completions(shell),

@@ -53,6 +53,10 @@ typed_id! {
     AuditId,
     /// A run.
     RunId,
+    /// A trigger: what starts runs by itself.
+    TriggerId,
+    /// One delivery to a trigger.
+    DeliveryId,
     /// One call; the same in the answer's `x-request-id`, the log and the audit record.
     RequestId,
 }

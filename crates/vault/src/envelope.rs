@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use quartermaster_types::{AccountId, EnvironmentId, TokenId};
+use quartermaster_types::{AccountId, EnvironmentId, TokenId, TriggerId};
 use zeroize::Zeroizing;
 
 use crate::sealing::{AssociatedData, KEY_BYTES, SealingKey, derive, derive_bytes};
@@ -13,6 +13,8 @@ use crate::{Fingerprinter, SigningKey};
 const PURPOSE_DATA_KEY: &str = "data-key";
 /// Purpose of sealed credentials, in the associated data.
 const PURPOSE_CREDENTIALS: &str = "credentials";
+/// Purpose of the sealed secrets of a trigger, in the associated data.
+const PURPOSE_TRIGGER: &str = "trigger-secrets";
 /// Purpose of an answer that is kept for a repetition of its request, in the associated data.
 const PURPOSE_ANSWER: &str = "kept-answer";
 /// Purpose of the seed of a signing key, in the associated data.
@@ -121,6 +123,26 @@ impl SealScope {
     }
 }
 
+/// What the sealed secrets of a trigger belong to; goes into the associated data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TriggerScope {
+    /// Environment.
+    pub environment: EnvironmentId,
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// Version of the secrets, counted up at every change.
+    pub version: i64,
+}
+
+impl TriggerScope {
+    fn associated_data(self) -> AssociatedData {
+        AssociatedData::new(
+            PURPOSE_TRIGGER,
+            &[self.environment.0.as_bytes(), self.trigger.0.as_bytes(), &self.version.to_be_bytes()],
+        )
+    }
+}
+
 /// What a kept answer belongs to; goes into the associated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerScope<'a> {
@@ -164,6 +186,17 @@ impl DataKey {
 
     /// Opens them.
     pub fn open(&self, scope: SealScope, sealed: &[u8]) -> Result<crate::Secrets, VaultError> {
+        let plain = self.key.open(&scope.associated_data(), sealed)?;
+        crate::Secrets::decode(&plain).ok_or(VaultError::DoesNotOpen)
+    }
+
+    /// Seals the secrets of a trigger, within the same limits.
+    pub fn seal_trigger(&self, scope: TriggerScope, secrets: &crate::Secrets) -> Result<Vec<u8>, VaultError> {
+        self.key.seal(&scope.associated_data(), &secrets.encode()?)
+    }
+
+    /// Opens them.
+    pub fn open_trigger(&self, scope: TriggerScope, sealed: &[u8]) -> Result<crate::Secrets, VaultError> {
         let plain = self.key.open(&scope.associated_data(), sealed)?;
         crate::Secrets::decode(&plain).ok_or(VaultError::DoesNotOpen)
     }

@@ -8,6 +8,7 @@
 mod cursor;
 mod envelope;
 mod fingerprint;
+mod mac;
 mod scrub;
 mod sealing;
 mod secrets;
@@ -17,8 +18,9 @@ mod tests;
 mod token;
 
 pub use cursor::{CURSOR_CONTEXT_MAX_BYTES, CURSOR_PAYLOAD_MAX_BYTES, CursorSealer};
-pub use envelope::{AnswerScope, DataKey, RootKey, SealScope, VaultError};
+pub use envelope::{AnswerScope, DataKey, RootKey, SealScope, TriggerScope, VaultError};
 pub use fingerprint::Fingerprinter;
+pub use mac::{MacAlgorithm, same_secret};
 pub use scrub::{SCRUBBED_MIN_BYTES, Scrubber};
 pub use secrets::{SECRET_NAME_MAX_BYTES, SECRET_VALUE_MAX_BYTES, SECRETS_MAX, Secrets};
 pub use signing::{SigningKey, verify_signature};
