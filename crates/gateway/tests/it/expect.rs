@@ -172,7 +172,13 @@ async fn a_run_does_not_write_to_a_record_that_has_changed() {
              where: {{email: {email}}}\n  - name: suspend\n    call:\n      method: lifecycle.suspend\n      \
              with: {{id: '{{{{ steps.find.record.id }}}}'}}\n      expect: {{email: {expected}, state: ACTIVE}}\n"
         );
-        let new = NewRun { kind: "playbook".to_owned(), definition: playbook, account, input: Map::new() };
+        let new = NewRun {
+            kind: "playbook".to_owned(),
+            definition: playbook,
+            account,
+            input: Map::new(),
+            patience_seconds: None,
+        };
         house.gateway.start_run(&agent, house.gateway.request_id(), new).await.unwrap().summary.id
     };
     let wrong = start(MILLER, "b.jones@company.com").await;
