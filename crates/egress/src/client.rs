@@ -38,6 +38,11 @@ impl Client {
         Self { connector: Arc::new(Connector::new(allowed, authorities)), pool: Pool::default() }
     }
 
+    /// Whether somebody named the host and port of this URL as reachable whatever its address is (`--allow-upstream`).
+    pub fn is_allowed(&self, url: &http::Uri) -> bool {
+        Origin::of(url).is_ok_and(|origin| self.connector.allowed.contains(origin.host, origin.port))
+    }
+
     /// Sends one request and reads the whole answer. Never follows a redirect, never retries a request that may have been
     /// sent. Runs on a tokio runtime; dropping the future closes the connection.
     pub async fn send(&self, request: Request, limits: Limits) -> Result<Response, EgressError> {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::limits::{MESSAGES_MAX, OUTPUT_TOKENS_MAX, TOOL_NAME_MAX_BYTES, TOOLS_MAX};
+
 /// One turn asked of a model. The same request gives the same bytes over the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -22,6 +24,41 @@ pub struct Request {
     /// 0 to 2; nothing is sent for `None`, which some models insist on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+}
+
+impl Request {
+    /// Checks the limits, and that there is something to answer.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        crate::settings::check_model(&self.model).map_err(|reason| format!("the model's id {reason}"))?;
+        if self.messages.len() > MESSAGES_MAX {
+            return Err(format!("the conversation has {} messages; at most {MESSAGES_MAX}", self.messages.len()));
+        }
+        if matches!(self.messages.last(), None | Some(Message::Assistant { .. })) {
+            return Err("the conversation has to end with the user's words or with results".to_owned());
+        }
+        if self.tools.len() > TOOLS_MAX {
+            return Err(format!("{} tools are offered; at most {TOOLS_MAX}", self.tools.len()));
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        for tool in &self.tools {
+            let name = &tool.name;
+            if name.is_empty() || name.len() > TOOL_NAME_MAX_BYTES || !name.bytes().all(plain) {
+                return Err(format!(
+                    "a tool is called {name:?}; expected 1 to {TOOL_NAME_MAX_BYTES} letters, digits, `_` and `-`"
+                ));
+            }
+        }
+        if !(1..=OUTPUT_TOKENS_MAX).contains(&self.max_output_tokens) {
+            return Err(format!(
+                "{} output tokens are asked for; expected 1 to {OUTPUT_TOKENS_MAX}",
+                self.max_output_tokens
+            ));
+        }
+        if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
+            return Err("the temperature is not between 0 and 2".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// One message of a conversation.
@@ -54,7 +91,7 @@ pub enum Message {
 /// A call that a model asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// Never empty, one of its kind in the reply: the provider's id, or one made up where it gave none.
+    /// Never empty, one of its kind in the conversation: the provider's id, or one made up where it gave none.
     pub id: String,
     /// The tool's name as the model wrote it; there may be no such tool.
     pub name: String,

@@ -6,15 +6,23 @@
 //! as a problem. What a model does wrong (arguments that are no JSON, a tool that is not there) is no error here: it reaches
 //! the loop as it came.
 
+mod client;
 mod connection;
 mod conversation;
+mod discreet;
 mod error;
+mod failure;
 pub mod limits;
+mod lines;
+mod pause;
 mod presets;
 mod reference;
 mod reply;
 mod settings;
+mod transport;
+mod wires;
 
+pub use client::{Client, Patience};
 pub use connection::Connection;
 pub use conversation::{Arguments, Message, Request, ToolCall, ToolChoice, ToolResult, ToolSpec};
 pub use error::{ErrorKind, ModelError};

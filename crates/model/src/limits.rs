@@ -12,15 +12,19 @@ pub const TOOL_NAME_MAX_BYTES: usize = 64;
 pub const REQUEST_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Largest answer, in bytes, as a whole or as a stream.
 pub const ANSWER_MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Largest single event of a stream, in bytes.
-pub const EVENT_MAX_BYTES: usize = 1024 * 1024;
+/// Longest line of a streamed answer, in bytes.
+pub const LINE_MAX_BYTES: usize = 1024 * 1024;
+/// Most that is read of an answer that is an error, in bytes; of a larger one nothing is.
+pub const ERROR_BODY_MAX_BYTES: usize = 64 * 1024;
 /// Most calls of one reply.
 pub const CALLS_MAX: usize = 128;
 /// Most output tokens that may be asked for.
 pub const OUTPUT_TOKENS_MAX: u32 = 1_000_000;
 /// From sending the request to the last byte of the answer.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(600);
-/// Longest silence within a stream, and before the first byte of any answer.
+/// From sending the request to the head of a streamed answer.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(300);
+/// From one piece of a streamed answer to the next.
 pub const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Longest pause that a provider may ask for and be believed.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -14,6 +14,8 @@ mod clock;
 mod config;
 mod control;
 mod fault;
+mod listen;
+pub mod model;
 mod onepassword;
 mod people;
 mod rate;

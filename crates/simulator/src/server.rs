@@ -12,16 +12,15 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, USERS_MAX};
 use crate::control::Control;
 use crate::fault::Fault;
+use crate::listen::{Socket, accept, reset};
 use crate::onepassword::{Account, Reply, Request};
 
 /// The largest request body that is read.
@@ -89,46 +88,15 @@ pub async fn start(mut config: Config) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let account = Arc::new(Account::new(config));
     let stop = CancellationToken::new();
-    tokio::spawn(accept(listener, Arc::clone(&account), stop.clone()));
+    let served = Arc::clone(&account);
+    tokio::spawn(accept(listener, stop.clone(), move |request, socket| serve(request, Arc::clone(&served), socket)));
     Ok(Running { address, control: Control { account }, stop })
-}
-
-async fn accept(listener: TcpListener, account: Arc<Account>, stop: CancellationToken) {
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // Out of file descriptors, most likely: let some connections end.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            },
-        };
-        tokio::spawn(connection(stream, Arc::clone(&account), stop.clone()));
-    }
-}
-
-async fn connection(stream: TcpStream, account: Arc<Account>, stop: CancellationToken) {
-    let _ = stream.set_nodelay(true);
-    // A second handle on the socket, so that a fault can reset it while hyper owns the first.
-    let socket = Arc::new(socket2::SockRef::from(&stream).try_clone());
-    let service = service_fn(|request| serve(request, Arc::clone(&account), Arc::clone(&socket)));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        () = stop.cancelled() => {}
-        _ = connection => {}
-    }
 }
 
 async fn serve(
     request: http::Request<Incoming>,
     account: Arc<Account>,
-    socket: Arc<io::Result<socket2::Socket>>,
+    socket: Socket,
 ) -> Result<Response<Answer>, io::Error> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
@@ -154,9 +122,7 @@ async fn serve(
         }
         Some(Fault::Reset) => {
             account.note(&parts.method, target, 0);
-            if let Ok(socket) = socket.as_ref() {
-                let _ = socket.set_linger(Some(Duration::ZERO));
-            }
+            reset(&socket);
             return Err(io::Error::other("reset on purpose"));
         }
         Some(Fault::InternalError) => {

@@ -1,6 +1,7 @@
 //! The simulator over real sockets, held against the public documentation.
 #![allow(clippy::expect_used, reason = "a test that cannot go on should stop")]
 
+mod model;
 mod wire;
 
 use std::collections::HashSet;

@@ -50,6 +50,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("hyper-rustls", &["quartermaster-egress"]),
     ("rustls", &["quartermaster-egress"]),
     ("rustls-native-certs", &["quartermaster-egress"]),
+    ("rig-core", &["quartermaster-model"]),
     ("clap", &["qm", "xtask"]),
     ("indicatif", &["qm"]),
     ("rand", &["quartermaster-simulator"]),
