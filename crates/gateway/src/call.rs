@@ -4,7 +4,7 @@ mod arguments;
 mod body;
 mod custom;
 mod expecting;
-mod guarding;
+pub(crate) mod guarding;
 mod idempotency;
 mod prepare;
 mod record;
@@ -185,7 +185,7 @@ impl Gateway {
     async fn read(&self, actor: &Actor, prepared: &Prepared, record: Record) -> Result<CallAnswer, CallProblem> {
         match self.execute(prepared, None).await {
             Ok(answer) => {
-                self.remember(actor, prepared, &answer);
+                self.remember(actor, prepared, &answer).await;
                 let calls = upstream_calls(&answer);
                 let answer = self.answer(prepared, answer);
                 record.done(calls).await;
@@ -213,7 +213,9 @@ impl Gateway {
             }
             Claimed::New(claim) => claim,
         };
-        let admitted = match self.obeys_rules(actor, prepared).and_then(|()| self.accepts_writes()) {
+        let recalled = self.recall(actor, prepared).await;
+        let obeys = recalled.and_then(|()| self.obeys_rules(actor, prepared)).and_then(|()| self.accepts_writes());
+        let admitted = match obeys {
             Ok(()) => self.inner.turns.take(prepared).await,
             Err(problem) => Err(problem),
         };
@@ -238,7 +240,7 @@ impl Gateway {
         drop(turn);
         let (result, record) = match executed {
             Ok(answer) => {
-                self.remember(actor, prepared, &answer);
+                self.remember(actor, prepared, &answer).await;
                 let record = record.written(&answer);
                 (self.answer(prepared, answer), record)
             }

@@ -15,6 +15,7 @@ pub mod metrics;
 mod page;
 mod plans;
 mod policy;
+mod reads;
 mod rights;
 pub mod runs;
 mod tokens;
@@ -89,6 +90,7 @@ pub(crate) struct Inner {
     engine: Engine,
     plans: Plans,
     ledger: Ledger,
+    reads: reads::Reads,
     audit: AuditLog,
     metrics: Arc<Metrics>,
     trust: Arc<feed::Trust>,
@@ -119,7 +121,8 @@ impl Gateway {
             cursors: options.root_key.cursor_sealer(),
             fingerprints: options.root_key.fingerprinter(),
             ids: IdSource::new(options.clock.clone(), seed()?),
-            ledger: Ledger::new([seed()?, seed()?]),
+            ledger: Ledger::new(options.root_key.ledger_key()),
+            reads: reads::Reads::start(options.store.clone()),
             actors: Cache::shared(ACTORS_CACHED_MAX, &trust),
             accounts: Cache::shared(ACCOUNTS_CACHED_MAX, &trust),
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
@@ -180,6 +183,7 @@ impl Gateway {
             tracing::error!(writes = self.inner.writes.len(), "runs or writes did not end in time");
         }
         self.inner.audit.close().await;
+        self.inner.reads.close().await;
         self.sign_checkpoints().await;
         self.inner.store.close().await;
     }
@@ -196,9 +200,15 @@ fn observer(metrics: &Arc<Metrics>, further: Option<Observer>) -> Observer {
     })
 }
 
-/// Clears away forgotten idempotency keys for as long as the gateway lives.
+/// Clears away forgotten idempotency keys and readings for as long as the gateway lives.
 async fn prune(inner: std::sync::Weak<Inner>) {
     loop {
+        let Some(alive) = inner.upgrade() else { return };
+        let before = alive.clock.now().plus_ms(-quartermaster_guard::ledger::LIFETIME_MS);
+        if let Err(error) = alive.store.prune_reads(before).await {
+            tracing::warn!(%error, "old readings could not be cleared away");
+        }
+        drop(alive);
         tokio::time::sleep(IDEMPOTENCY_PRUNE_EVERY).await;
         let Some(inner) = inner.upgrade() else { return };
         let before = inner.clock.now().plus_ms(-(IDEMPOTENCY_KEPT_FOR.as_millis() as i64));

@@ -52,6 +52,14 @@ pub const AUDIT_STATE_MAX_BYTES: usize = 16 * 1024;
 /// The longest target (an id) that an audit record keeps.
 pub const AUDIT_TARGET_MAX_BYTES: usize = 256;
 
+/// Readings that wait to be noted in the store.
+pub const READS_QUEUE_MAX: usize = 1_024;
+/// How long readings are gathered before they are written, where nobody waits for that.
+pub const READS_GATHER: Duration = Duration::from_millis(50);
+/// In each such period an id that a session reads again and again is noted once: by so much other replicas may take it to be
+/// older than it is.
+pub const READS_NOTE_AGAIN_EVERY: Duration = Duration::from_secs(10 * 60);
+
 /// How long one call may take, waiting for the vendor included.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(60);
 /// The most that `Prefer: wait=N` can ask for.

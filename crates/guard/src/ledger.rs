@@ -84,6 +84,29 @@ pub enum Grounding {
     Unread,
 }
 
+/// What a session read of one resource, as keyed hashes: what the ledger keeps, and what is noted for other replicas.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reading {
+    /// The session, over all its accounts and resources.
+    name: u128,
+    /// The session, the account and the resource.
+    scope: u128,
+    /// The ids.
+    ids: Vec<u64>,
+}
+
+impl Reading {
+    /// The session, the account and the resource as one keyed hash.
+    pub fn scope(&self) -> u128 {
+        self.scope
+    }
+
+    /// The ids as keyed hashes.
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+}
+
 /// What sessions have read. Shared by reference; all methods take `&self`.
 pub struct Ledger {
     key: Key,
@@ -174,13 +197,36 @@ impl Ledger {
         ids: impl Iterator<Item = &'a [u8]>,
         now: Timestamp,
     ) {
+        self.keep(&self.reading(session, resource, ids), now);
+    }
+
+    /// These ids of `resource` as this ledger keeps them; nothing is noted yet.
+    pub fn reading<'a>(
+        &self,
+        session: &SessionKey<'_>,
+        resource: &str,
+        ids: impl Iterator<Item = &'a [u8]>,
+    ) -> Reading {
         let key = self.resource_key(session, resource);
-        // Hashed before the lock is taken, so that it is held for the table alone.
-        let hashes: Vec<u64> = ids.map(|id| keyed(key, id)).collect();
-        if hashes.is_empty() {
+        let name = self.session_name(session);
+        let [high, low] = derived_key(key, &name.to_be_bytes());
+        Reading { name, scope: joined(high, low), ids: ids.map(|id| keyed(key, id)).collect() }
+    }
+
+    /// The ids of a reading that were not noted since `since`.
+    pub fn not_noted_since(&self, reading: &Reading, since: Timestamp) -> Vec<u64> {
+        let shard = self.shard(reading.name).lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = shard.sessions.get(&reading.name) else { return reading.ids.clone() };
+        let is_old = |id: &u64| entry.read_ms(*id).is_none_or(|read_ms| read_ms < since.unix_ms());
+        reading.ids.iter().copied().filter(is_old).collect()
+    }
+
+    /// Notes that a reading was made.
+    pub fn keep(&self, reading: &Reading, now: Timestamp) {
+        if reading.ids.is_empty() {
             return;
         }
-        let name = self.session_name(session);
+        let name = reading.name;
         let mut shard = self.shard(name).lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = now.unix_ms();
         if !shard.sessions.contains_key(&name) {
@@ -191,8 +237,8 @@ impl Ledger {
         entry.used_ms = now_ms;
         let before = entry.len();
         let half = self.limits.ids_per_session.div_ceil(2);
-        for hash in hashes {
-            entry.record(hash, now_ms, half);
+        for id in &reading.ids {
+            entry.record(*id, now_ms, half);
         }
         let after = entry.len();
         shard.ids = shard.ids + after - before;
@@ -241,7 +287,7 @@ impl Ledger {
             }
         }
         let [high, low] = derived_key(self.key, &bytes);
-        u128::from(high) << 64 | u128::from(low)
+        joined(high, low)
     }
 
     /// The key under which ids of this account and resource are hashed.
@@ -251,6 +297,10 @@ impl Ledger {
         bytes.extend_from_slice(resource.as_bytes());
         derived_key(self.key, &bytes)
     }
+}
+
+fn joined(high: u64, low: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }
 
 impl Shard {

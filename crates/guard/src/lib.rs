@@ -10,5 +10,5 @@ pub mod ledger;
 pub mod policy;
 
 pub use decide::{CallFacts, Decision, Door, MethodFacts, Role, Rule, decide, decide_token, requires_grounding};
-pub use ledger::{Grounding, Ledger, Limits, Session, SessionKey};
+pub use ledger::{Grounding, Ledger, Limits, Reading, Session, SessionKey};
 pub use policy::{PolicyDecision, PolicyFacts, PolicyMethod, decide_policy, needs_record};

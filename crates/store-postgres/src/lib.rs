@@ -9,6 +9,8 @@ mod error;
 mod idempotency;
 mod key;
 mod policies;
+mod rate_budgets;
+mod reads;
 mod revisions;
 mod runs;
 mod schema;

@@ -12,6 +12,8 @@ mod environments;
 mod error;
 mod idempotency;
 mod policies;
+mod rate_budgets;
+mod reads;
 mod runs;
 mod schema;
 mod tokens;

@@ -25,6 +25,8 @@ const PURPOSE_WRAP: &str = "wrap data keys";
 const PURPOSE_CURSORS: &str = "seal cursors";
 /// Purpose of the key behind fingerprints, in the derivation.
 const PURPOSE_FINGERPRINTS: &str = "fingerprint requests";
+/// Purpose of the key under which the ledger hashes what sessions read, in the derivation.
+const PURPOSE_LEDGER: &str = "hash what sessions read";
 
 /// Sealing or opening failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,7 @@ pub struct RootKey {
     wrapping: Arc<SealingKey>,
     cursors: Arc<SealingKey>,
     fingerprints: Fingerprinter,
+    ledger: Arc<Zeroizing<[u8; KEY_BYTES]>>,
 }
 
 impl RootKey {
@@ -69,6 +72,7 @@ impl RootKey {
             wrapping: Arc::new(derive(bytes, PURPOSE_WRAP)?),
             cursors: Arc::new(derive(bytes, PURPOSE_CURSORS)?),
             fingerprints: Fingerprinter::new(derive_bytes(bytes, PURPOSE_FINGERPRINTS)?.as_slice()),
+            ledger: Arc::new(derive_bytes(bytes, PURPOSE_LEDGER)?),
         })
     }
 
@@ -94,6 +98,13 @@ impl RootKey {
     /// The key behind fingerprints, derived (HKDF) from the root key.
     pub fn fingerprinter(&self) -> Fingerprinter {
         self.fingerprints.clone()
+    }
+
+    /// The key under which the ledger hashes what sessions read, derived (HKDF) from the root key: the same on every replica, so
+    /// that each finds what the others noted.
+    pub fn ledger_key(&self) -> [u64; 2] {
+        let (words, _) = self.ledger.as_chunks::<8>();
+        [u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])]
     }
 }
 

@@ -1,7 +1,6 @@
 //! The facts that the guards decide over, and the ledger of what sessions have read.
 
 use quartermaster_definition::{Method, MethodKind};
-use quartermaster_engine::Answer;
 use quartermaster_guard::{
     CallFacts, Decision, Door, MethodFacts, Role, Session, SessionKey, decide, decide_token, requires_grounding,
 };
@@ -39,7 +38,11 @@ impl Gateway {
     ///
     /// First the closed list of rules, which needs nothing from outside; then the environment's policy.
     pub(crate) async fn guard(&self, actor: &Actor, prepared: &Prepared) -> Guarded {
-        match self.obeys_rules(actor, prepared) {
+        let obeys = match self.recall(actor, prepared).await {
+            Ok(()) => self.obeys_rules(actor, prepared),
+            Err(problem) => Err(problem),
+        };
+        match obeys {
             Ok(()) => self.ask_policy(actor, prepared).await,
             Err(problem) => problem.into(),
         }
@@ -48,12 +51,7 @@ impl Gateway {
     pub(crate) fn obeys_rules(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
         let method = prepared.method();
         let next_calls = || reads_of(prepared);
-        let mut facts = CallFacts {
-            method: Some(method_facts(method)),
-            effect: method.effect,
-            next_calls: &next_calls,
-            ..actor_facts(actor, prepared.door.into(), prepared.entry.id)
-        };
+        let mut facts = CallFacts { next_calls: &next_calls, ..grounding_facts(actor, prepared) };
         facts.is_blocked = prepared.entry.blocked;
         facts.is_sandbox = prepared.entry.sandbox;
         if requires_grounding(&facts)
@@ -65,27 +63,20 @@ impl Gateway {
         }
         verdict(decide(&facts))
     }
+}
 
-    /// Notes the ids that a call brought, so that writes to them are grounded. A record that this session made counts as read.
-    pub(crate) fn remember(&self, actor: &Actor, prepared: &Prepared, answer: &Answer) {
-        let method = prepared.method();
-        let session = session_key(actor, prepared);
-        let now = self.inner.clock.now();
-        let resource = &method.resource;
-        match answer {
-            Answer::List(list) => {
-                self.inner.ledger.record(&session, resource, list.ids.iter().map(|id| &id[..]), now);
-            }
-            Answer::Single(single) if brings_a_record(method) => {
-                self.inner.ledger.record(&session, resource, single.id.iter().map(|id| &id[..]), now);
-            }
-            Answer::Single(_) => {}
-        }
+/// The facts of a call that say whether it must be grounded.
+pub(crate) fn grounding_facts<'a>(actor: &'a Actor, prepared: &'a Prepared) -> CallFacts<'a> {
+    let method = prepared.method();
+    CallFacts {
+        method: Some(method_facts(method)),
+        effect: method.effect,
+        ..actor_facts(actor, prepared.door.into(), prepared.entry.id)
     }
 }
 
 /// Reads, and what made the record.
-fn brings_a_record(method: &Method) -> bool {
+pub(crate) fn brings_a_record(method: &Method) -> bool {
     method.effect == quartermaster_definition::plan::Effect::Read || method.kind == MethodKind::Create
 }
 
@@ -134,7 +125,7 @@ impl From<super::Door> for Door {
     }
 }
 
-fn session_key<'a>(actor: &Actor, prepared: &'a Prepared) -> SessionKey<'a> {
+pub(crate) fn session_key<'a>(actor: &Actor, prepared: &'a Prepared) -> SessionKey<'a> {
     key(actor.environment_id, actor.token_id, prepared.session.as_deref(), prepared.entry.id)
 }
 

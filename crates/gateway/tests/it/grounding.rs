@@ -137,3 +137,40 @@ fn ten_thousand_changed_ids_never_reach_the_vendor() {
         assert_eq!(house.sent(), sent, "not one request more");
     });
 }
+
+#[tokio::test]
+async fn what_an_agent_read_outlives_a_restart_within_its_lifetime() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let agent = house.agent().await;
+    let miller = house.find(&agent, account, "a.miller@company.com").await;
+    // A script that pages through the proxy without a session is no agent that writes by tools.
+    let others = house.proxy(&agent, account, "list", json!({"limit": 2})).await.unwrap();
+    let unnoted = others["result"][1]["id"].as_str().unwrap().to_owned();
+    assert_ne!(miller, unnoted);
+    house.gateway.shutdown().await;
+
+    let restart = async |house: &House| {
+        let store = quartermaster_store::Store::open_sqlite(&house.database).await.unwrap();
+        crate::house::gateway(&house.simulator, &store, &house.clock)
+    };
+    let suspend = |gateway: &quartermaster_gateway::Gateway, id: &str| {
+        let mut request = house.tool_request(account, SUSPEND, json!({"id": id}));
+        request.request_id = gateway.request_id();
+        request
+    };
+    let again = restart(&house).await;
+    value(again.call(&agent, suspend(&again, &miller)).await).unwrap();
+    let refused = value(again.call(&agent, suspend(&again, &unnoted)).await).unwrap_err();
+    assert_eq!(refused.code(), Code::UngroundedId);
+    let mut named = suspend(&again, &miller);
+    named.session = Some("another-session".to_owned());
+    assert_eq!(value(again.call(&agent, named).await).unwrap_err().code(), Code::UngroundedId);
+    again.shutdown().await;
+
+    house.clock.advance_ms(quartermaster_guard::ledger::LIFETIME_MS + 1);
+    let late = restart(&house).await;
+    let refused = value(late.call(&agent, suspend(&late, &miller)).await).unwrap_err();
+    assert_eq!(refused.code(), Code::UngroundedId);
+    late.shutdown().await;
+}

@@ -11,7 +11,7 @@ use quartermaster_types::{AccountId, Clock, Code, Problem};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::house::{LIST, gateway, new_account, object, root_key, value};
+use crate::house::{LIST, REACTIVATE, SUSPEND, gateway, new_account, object, root_key, value};
 use crate::postgres::Database;
 
 /// How soon a change has to be in force everywhere.
@@ -60,6 +60,18 @@ impl Replicas {
         tool: &str,
         arguments: Value,
     ) -> Result<Value, Problem> {
+        self.tool_in(None, replica, account, tool, arguments).await
+    }
+
+    /// The same in a named session.
+    pub(crate) async fn tool_in(
+        &self,
+        session: Option<&str>,
+        replica: usize,
+        account: AccountId,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Value, Problem> {
         let gateway = &self.gateways[replica];
         let request = quartermaster_gateway::CallRequest {
             request_id: gateway.request_id(),
@@ -67,7 +79,7 @@ impl Replicas {
             account,
             target: quartermaster_gateway::Target::Tool(tool.to_owned()),
             arguments: quartermaster_gateway::Arguments::Json(object(arguments)),
-            session: None,
+            session: session.map(str::to_owned),
             wait: None,
             idempotency_key: None,
             expect: None,
@@ -233,5 +245,44 @@ async fn a_replica_that_cannot_follow_trusts_nothing_that_it_holds() {
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     replicas.database.execute_outside(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
     until("it goes on", async || held().await.is_ok()).await;
+    replicas.finish().await;
+}
+
+#[tokio::test]
+async fn what_one_replica_read_grounds_a_write_through_the_other_at_once() {
+    let test = "what_one_replica_read_grounds_a_write_through_the_other_at_once";
+    let Some(replicas) = Replicas::new(test, Config { users: 120, ..Config::default() }).await else { return };
+    let account = replicas.account().await;
+    let other_account = replicas.account().await;
+    let page = replicas.tool(0, account, LIST, json!({"limit": 100})).await.unwrap();
+    let ids: Vec<String> =
+        page["result"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), 100);
+    for id in ids.iter().step_by(9) {
+        for tool in [SUSPEND, REACTIVATE] {
+            replicas.tool(1, account, tool, json!({"id": id})).await.unwrap();
+        }
+    }
+    let ungrounded = |outcome: Result<Value, Problem>| assert_eq!(outcome.unwrap_err().code(), Code::UngroundedId);
+    let sent = replicas.simulator.control().counts().total();
+    // Not in another session, not at another account, not with another id; and nothing is sent.
+    let id = &ids[1];
+    ungrounded(replicas.tool_in(Some("another"), 1, account, SUSPEND, json!({"id": id})).await);
+    ungrounded(replicas.tool(1, other_account, SUSPEND, json!({"id": id})).await);
+    for (index, id) in ids.iter().enumerate() {
+        let mut altered: Vec<char> = id.chars().collect();
+        let place = index % altered.len();
+        altered[place] = if altered[place] == 'A' { 'B' } else { 'A' };
+        let altered: String = altered.into_iter().collect();
+        if !ids.contains(&altered) {
+            ungrounded(replicas.tool(1, account, SUSPEND, json!({"id": altered})).await);
+        }
+    }
+    assert_eq!(replicas.simulator.control().counts().total(), sent);
+
+    // A session by name, whichever replica each of its calls meets.
+    let found = replicas.tool_in(Some("ticket-7"), 1, account, LIST, json!({"email": "a.miller@company.com"})).await;
+    let id = found.unwrap()["result"][0]["id"].as_str().unwrap().to_owned();
+    replicas.tool_in(Some("ticket-7"), 0, account, SUSPEND, json!({"id": id})).await.unwrap();
     replicas.finish().await;
 }

@@ -192,3 +192,36 @@ fn recording_a_page_of_known_ids_is_measured() {
     eprintln!("record 1,000 known ids: {:?}", start.elapsed() / ROUNDS);
     assert_eq!(ledger.size(), (1, 1000));
 }
+
+#[test]
+fn a_reading_is_the_same_under_the_same_key_and_tells_what_was_not_noted() {
+    let ids = Ids::new();
+    let key = ids.session();
+    let (one, other) = (ledger(Limits::default()), ledger(Limits::default()));
+    let texts = numbered(0..3);
+    let reading = |ledger: &Ledger, key: &SessionKey<'_>, resource: &str, texts: &[String]| {
+        ledger.reading(key, resource, texts.iter().map(String::as_bytes))
+    };
+    let read = reading(&one, &key, "users", &texts);
+    assert_eq!(reading(&other, &key, "users", &texts), read, "replicas hash alike");
+    assert_ne!(reading(&Ledger::new([1, 3]), &key, "users", &texts).scope(), read.scope());
+    for elsewhere in [
+        reading(&one, &SessionKey { account: ids.source.next(), ..key }, "users", &texts),
+        reading(&one, &SessionKey { session: Session::Named("run 1"), ..key }, "users", &texts),
+        reading(&one, &key, "groups", &texts),
+    ] {
+        assert_ne!(elsewhere.scope(), read.scope());
+    }
+
+    assert_eq!(one.not_noted_since(&read, NOW), read.ids());
+    one.keep(&read, NOW);
+    let more = reading(&one, &key, "users", &numbered(2..4));
+    assert_eq!(one.not_noted_since(&more, NOW), more.ids()[1..]);
+    assert_eq!(one.not_noted_since(&read, NOW.plus_ms(1)), read.ids());
+    // What another replica noted grounds here once it is kept, with the time of the reading.
+    let id = texts[0].as_bytes();
+    assert_eq!(other.is_grounded(&key, "users", id, NOW), Grounding::Unread);
+    other.keep(&read, NOW.plus_ms(-LIFETIME_MS));
+    assert_eq!(other.is_grounded(&key, "users", id, NOW), Grounding::Grounded);
+    assert_eq!(other.is_grounded(&key, "users", id, NOW.plus_ms(1)), Grounding::Expired);
+}

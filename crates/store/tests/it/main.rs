@@ -9,6 +9,7 @@ mod conformance;
 mod crash;
 mod postgres_database;
 mod postgres_tls;
+mod reads;
 mod revisions;
 mod runs;
 mod sqlite_file;
