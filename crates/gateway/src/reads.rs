@@ -178,7 +178,7 @@ mod tests {
     async fn where_nobody_waits_a_full_queue_takes_no_more() {
         let (queue, mut incoming) = mpsc::channel(READS_QUEUE_MAX);
         let reads = Reads { queue: Mutex::new(Some(queue)), writer: Mutex::new(None), waits: false };
-        reads.note((0..READS_QUEUE_MAX as u64 + 1).map(row)).await;
+        reads.note((0..=READS_QUEUE_MAX as u64).map(row)).await;
         reads.close().await;
         let mut ids = Vec::new();
         while let Some(entry) = incoming.recv().await {
