@@ -20,6 +20,7 @@ const TAGS: &[(&str, &str)] = &[
     ("proxy", "Resources and methods as REST."),
     ("integrations", "Vendors, each described by a definition, and overrides of it."),
     ("runs", "Pieces of work that the gateway does by itself, journaled step by step."),
+    ("plans", "Sets of writes that are rehearsed, shown and executed exactly so, once; undo of runs."),
     ("tokens", "API tokens."),
     ("environments", "The isolation boundary."),
     ("policy", "Which calls may not be made: rules, their tests and their versions."),
@@ -32,7 +33,19 @@ const TAGS: &[(&str, &str)] = &[
 const KEY: &str = "idempotency-key";
 
 /// Bodies that take no other members than those described.
-const CLOSED: &[&str] = &["AccountChange", "NewAccount", "NewEnvironment", "NewRun", "NewToken", "ToolCall"];
+const CLOSED: &[&str] = &[
+    "AccountChange",
+    "ExecutePlan",
+    "FindPerson",
+    "NewAccount",
+    "NewEnvironment",
+    "NewPlan",
+    "NewRun",
+    "NewToken",
+    "PlannedCall",
+    "ToolCall",
+    "Undo",
+];
 
 /// The document, made from the routes.
 pub fn document() -> Value {
@@ -71,6 +84,10 @@ pub fn document() -> Value {
     schemas["CreatedToken"] = json!({
         "description": "A token with its text.",
         "allOf": [{"$ref": "#/components/schemas/Token"}, schemas["CreatedToken"].take()],
+    });
+    schemas["Plan"] = json!({
+        "description": "A plan with its rows.",
+        "allOf": [{"$ref": "#/components/schemas/PlanSummary"}, schemas["Plan"].take()],
     });
     schemas["Run"] = json!({
         "description": "A run with its steps.",

@@ -5,6 +5,7 @@ mod audit;
 mod custom;
 mod environments;
 mod integrations;
+mod plans;
 mod policy;
 mod problems;
 mod proxy;
@@ -81,6 +82,11 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(runs::list_runs, runs::start_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))
+        .routes(routes!(plans::list_plans, plans::make_plan))
+        .routes(routes!(plans::get_plan))
+        .routes(routes!(plans::execute_plan))
+        .routes(routes!(plans::discard_plan))
+        .routes(routes!(plans::undo_run))
         .routes(routes!(audit::prune_audit_log))
 }
 

@@ -4,11 +4,13 @@
 
 mod audit;
 mod parameters;
+mod plans;
 mod policy;
 mod runs;
 
 pub(crate) use audit::*;
 pub(crate) use parameters::*;
+pub(crate) use plans::*;
 pub(crate) use policy::*;
 pub(crate) use runs::*;
 use serde_json::{Map, Value};

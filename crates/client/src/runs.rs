@@ -79,6 +79,9 @@ pub struct Run {
     /// What came of it: `decided_by` and `action`.
     #[serde(default)]
     pub outcome: Value,
+    /// The run that undoes it.
+    #[serde(default)]
+    pub undone_by: Option<RunId>,
     /// Its steps.
     #[serde(default)]
     pub steps: Vec<RunStep>,

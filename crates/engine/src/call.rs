@@ -151,7 +151,7 @@ pub struct Failure {
 }
 
 /// The exact request that a call would send, secrets masked as `[secret]`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Preview {
     /// HTTP method.
     pub method: String,

@@ -20,6 +20,7 @@ use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId};
 use serde_json::{Map, Value, json};
 
 use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
+use crate::policy::Guarded;
 use crate::{Actor, Gateway};
 pub(crate) use guarding::reads_of;
 use idempotency::Claimed;
@@ -115,6 +116,8 @@ pub struct CallAnswer {
     pub body: Vec<Bytes>,
     /// Limits.
     pub rate_limits: RateLimits,
+    /// Calls to the vendor that it took.
+    pub upstream_calls: u32,
     /// True when this is the stored answer of an earlier call with the same idempotency key.
     pub replayed: bool,
 }
@@ -146,6 +149,14 @@ pub struct DryRun {
     pub decision: Value,
     /// The exact request; `None` when the guards refuse.
     pub request: Option<Preview>,
+}
+
+/// A call that was not made: what the guards say of it, and what would be sent.
+pub(crate) struct Rehearsal {
+    pub(crate) prepared: Prepared,
+    pub(crate) guarded: Guarded,
+    /// `None` when the guards refuse.
+    pub(crate) request: Option<Preview>,
 }
 
 impl Gateway {
@@ -290,11 +301,14 @@ impl Gateway {
                     None => None,
                 };
                 let rate_limits = std::mem::take(&mut list.rate_limits);
-                Ok(CallAnswer { body: body::list(list, next.as_deref()), rate_limits, replayed: false })
+                let upstream_calls = list.upstream_calls;
+                let body = body::list(list, next.as_deref());
+                Ok(CallAnswer { body, rate_limits, upstream_calls, replayed: false })
             }
             Answer::Single(single) => Ok(CallAnswer {
                 body: body::single(single.body, single.changed),
                 rate_limits: single.rate_limits,
+                upstream_calls: single.upstream_calls,
                 replayed: false,
             }),
         }
@@ -302,17 +316,7 @@ impl Gateway {
 
     /// The same up to the guards. Nothing is sent, but for the read of a record that a rule of the policy or `expect` looks at.
     pub async fn dry_run(&self, actor: &Arc<Actor>, request: CallRequest) -> Result<DryRun, Problem> {
-        let mut record = Record::begin(self, actor, &request, Instant::now());
-        let prepared = match self.prepare(actor, request, &mut record).await {
-            Ok(prepared) => prepared,
-            Err(problem) => {
-                record.forget();
-                return Err(problem);
-            }
-        };
-        record.forget();
-        let method = prepared.method().full_name();
-        let guarded = self.guard(actor, &prepared).await;
+        let Rehearsal { prepared, guarded, request } = self.rehearse(actor, request).await?;
         let mut decision = json!({"allowed": guarded.result.is_ok()});
         if let Some(why) = guarded.why {
             decision["policy"] = why;
@@ -322,13 +326,27 @@ impl Gateway {
         }
         if let Err(failed) = guarded.result {
             decision["problem"] = json!(failed.problem);
-            return Ok(DryRun { dry_run: true, method, decision, request: None });
         }
-        let entry = &prepared.entry;
-        let connection = entry.connection()?;
-        let credentials = || entry.credentials();
-        let request = self.inner.engine.preview(&engine_call(&prepared, &connection, &credentials))?;
-        Ok(DryRun { dry_run: true, method, decision, request: Some(request) })
+        Ok(DryRun { dry_run: true, method: prepared.method().full_name(), decision, request })
+    }
+
+    /// A call up to the guards, with the request that would be sent.
+    pub(crate) async fn rehearse(&self, actor: &Arc<Actor>, request: CallRequest) -> Result<Rehearsal, Problem> {
+        let mut record = Record::begin(self, actor, &request, Instant::now());
+        let prepared = self.prepare(actor, request, &mut record).await;
+        record.forget();
+        let prepared = prepared?;
+        let guarded = self.guard(actor, &prepared).await;
+        let request = match &guarded.result {
+            Ok(()) => {
+                let entry = &prepared.entry;
+                let connection = entry.connection()?;
+                let credentials = || entry.credentials();
+                Some(self.inner.engine.preview(&engine_call(&prepared, &connection, &credentials))?)
+            }
+            Err(_) => None,
+        };
+        Ok(Rehearsal { prepared, guarded, request })
     }
 }
 

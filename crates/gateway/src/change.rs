@@ -83,6 +83,12 @@ impl Change {
         self
     }
 
+    /// How many calls to the vendor it took.
+    pub(crate) fn upstream_calls(mut self, calls: u32) -> Self {
+        self.0.upstream_calls = calls;
+        self
+    }
+
     /// The problem's code, when it did not end well.
     pub(crate) fn code(mut self, code: Option<Code>) -> Self {
         self.0.code = code.map(Code::as_str);

@@ -13,6 +13,7 @@ mod integrations;
 pub mod limits;
 pub mod metrics;
 mod page;
+pub mod planning;
 mod plans;
 mod policy;
 mod reads;
@@ -47,7 +48,7 @@ use audit::{AuditLog, Sink};
 use cache::Cache;
 use limits::{
     ACCOUNTS_CACHED_MAX, ACTORS_CACHED_MAX, DATA_KEYS_CACHED_MAX, IDEMPOTENCY_KEPT_FOR, IDEMPOTENCY_PRUNE_EVERY,
-    NAMES_IN_HINT_MAX, POLICIES_CACHED_MAX, SHUTDOWN_PATIENCE,
+    NAMES_IN_HINT_MAX, PLAN_KEPT_FOR, POLICIES_CACHED_MAX, SHUTDOWN_PATIENCE,
 };
 use metrics::Metrics;
 use plans::Plans;
@@ -200,7 +201,7 @@ fn observer(metrics: &Arc<Metrics>, further: Option<Observer>) -> Observer {
     })
 }
 
-/// Clears away forgotten idempotency keys and readings for as long as the gateway lives.
+/// Clears away forgotten idempotency keys, readings and plans for as long as the gateway lives.
 async fn prune(inner: std::sync::Weak<Inner>) {
     loop {
         let Some(alive) = inner.upgrade() else { return };
@@ -214,6 +215,10 @@ async fn prune(inner: std::sync::Weak<Inner>) {
         let before = inner.clock.now().plus_ms(-(IDEMPOTENCY_KEPT_FOR.as_millis() as i64));
         if let Err(error) = inner.store.prune_idempotency(before).await {
             tracing::warn!(%error, "old idempotency keys could not be cleared away");
+        }
+        let before = inner.clock.now().plus_ms(-(PLAN_KEPT_FOR.as_millis() as i64));
+        if let Err(error) = inner.store.prune_plans(before).await {
+            tracing::warn!(%error, "old plans could not be cleared away");
         }
     }
 }

@@ -141,3 +141,26 @@ pub const RUN_STEPS_SHOWN_MAX: usize = 1_000;
 pub const RUN_EVENTS_LAST_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long a stream of events is silent before it says that it is still there.
 pub const RUN_EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Calls that one plan holds.
+pub const PLAN_CALLS_MAX: usize = 1_000;
+/// The longest plan, in bytes of JSON.
+pub const PLAN_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The longest reason of a plan, in bytes.
+pub const PLAN_REASON_MAX_BYTES: usize = 1_000;
+/// How long a plan can be executed unless it says otherwise.
+pub const PLAN_LASTS_DEFAULT: Duration = Duration::from_secs(60 * 60);
+/// The shortest and the longest that it can say.
+pub const PLAN_LASTS_MIN: Duration = Duration::from_secs(60);
+/// The longest.
+pub const PLAN_LASTS_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long making a plan may take, rate limits that are waited out included.
+pub const PLAN_MAKING_MAX: Duration = Duration::from_secs(100);
+/// Records that are read at the same time while a plan is made.
+pub const PLAN_READS_AT_ONCE_MAX: usize = 8;
+/// Pages of a directory that are read while a plan is made.
+pub const PLAN_PAGES_MAX: usize = 1_000;
+/// How long a plan that nobody executed is kept after its end.
+pub const PLAN_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Audit records that are looked through for what became of calls whose end a journal lost.
+pub const UNDO_AUDIT_MAX: usize = 20_000;

@@ -8,6 +8,7 @@ mod drive;
 mod export;
 mod ground;
 pub mod machine;
+mod plan;
 mod playbook;
 mod replay;
 mod view;
@@ -30,6 +31,8 @@ use crate::{Actor, Gateway, rights, storage_problem};
 use machine::{AccountFacts, Kind, Start};
 
 pub use export::{EXPORT_FORMAT, ExportedEntry, RunExport};
+pub(crate) use plan::PLAN_KIND;
+pub use plan::PlanKind;
 pub use playbook::PlaybookKind;
 pub use replay::{Difference, replay};
 pub use view::{AskView, DecidedBy, RunOutcome, RunStep, RunSummary, RunView, StepKind, StepState};
@@ -71,9 +74,19 @@ impl Runs {
         self.tasks.wait().await;
     }
 
+    /// There is a run that a worker may take.
+    pub(crate) fn has_work(&self) {
+        self.work.notify_one();
+    }
+
     fn has_changed(&self) {
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
+}
+
+/// The kinds of runs that this program knows.
+pub fn kinds() -> Vec<Arc<dyn Kind>> {
+    vec![Arc::new(PlaybookKind), Arc::new(PlanKind)]
 }
 
 /// A new run.
@@ -228,7 +241,9 @@ impl Gateway {
     pub async fn get_run(&self, actor: &Arc<Actor>, id: RunId) -> Result<RunView, Problem> {
         let row = self.visible_run(actor, id).await?;
         let entries = self.journal_of(&row).await?;
-        RunView::of(&row, view::steps(entries.into_iter().map(|(_, entry)| entry)))
+        let mut view = RunView::of(&row, view::steps(entries.into_iter().map(|(_, entry)| entry)))?;
+        view.undone_by = self.undone_by(&row).await?;
+        Ok(view)
     }
 
     /// One run without its steps.
@@ -240,7 +255,14 @@ impl Gateway {
     pub async fn export_run(&self, actor: &Arc<Actor>, id: RunId) -> Result<RunExport, Problem> {
         let row = self.visible_run(actor, id).await?;
         let entries = self.journal_of(&row).await?;
-        RunExport::of(&row, entries)
+        let mut export = RunExport::of(&row, entries)?;
+        export.run.undone_by = self.undone_by(&row).await?;
+        Ok(export)
+    }
+
+    /// The run that undoes this one.
+    async fn undone_by(&self, row: &RunRow) -> Result<Option<RunId>, Problem> {
+        self.inner.store.find_undo(row.environment_id, row.id).await.map_err(storage_problem)
     }
 
     /// Asks to stop a run: it makes no further call. Stopping twice is stopping once.
@@ -302,7 +324,7 @@ impl Gateway {
         self.inner.runs.stopping.is_cancelled()
     }
 
-    async fn visible_run(&self, actor: &Actor, id: RunId) -> Result<RunRow, Problem> {
+    pub(crate) async fn visible_run(&self, actor: &Actor, id: RunId) -> Result<RunRow, Problem> {
         let row = self.inner.store.find_run(actor.environment_id, id).await.map_err(storage_problem)?;
         row.filter(|row| sees_all(actor) || row.token_id == actor.token_id).ok_or_else(|| no_such_run(id))
     }
@@ -312,7 +334,7 @@ impl Gateway {
         rows.map_err(storage_problem)?.into_iter().map(|entry| read_entry(&entry)).collect()
     }
 
-    async fn journal_of(&self, row: &RunRow) -> Result<Vec<(u32, machine::Entry)>, Problem> {
+    pub(crate) async fn journal_of(&self, row: &RunRow) -> Result<Vec<(u32, machine::Entry)>, Problem> {
         let mut entries = Vec::new();
         loop {
             let page = self.entries_after(row, entries.last().map_or(0, |(number, _)| *number)).await?;
@@ -335,7 +357,7 @@ fn read_entry(row: &RunEntryRow) -> Result<(u32, machine::Entry), Problem> {
 }
 
 /// Whether the actor sees the runs of others. A journal shows what was read from any account, so a narrowed token does not.
-fn sees_all(actor: &Actor) -> bool {
+pub(crate) fn sees_all(actor: &Actor) -> bool {
     matches!(actor.role, Role::Admin | Role::Auditor) && !rights::is_narrowed(&actor.narrowing)
 }
 

@@ -103,6 +103,11 @@ pub fn problem(compared: &[Compared], tool: &str, next_calls: Vec<NextCall>) -> 
     }))
 }
 
+/// Where a member of this name stands in a record of the method's resource, JSON Pointer.
+pub fn pointer(plan: &Plan, method: &Method, name: &str) -> String {
+    place(plan, method, name).pointer
+}
+
 fn place(plan: &Plan, method: &Method, name: &str) -> Place {
     let resource = plan.resources.get(&method.resource);
     let lifecycle = plan.lifecycle.as_ref().filter(|lifecycle| lifecycle.resource == method.resource);

@@ -11,6 +11,7 @@ mod language;
 mod limits;
 mod load;
 mod model;
+pub mod plan;
 mod setting;
 pub mod shipped;
 mod state;

@@ -2,11 +2,11 @@
 //!
 //! It keeps what it has done so far, so that every entry costs the same however long the journal is.
 
-mod calling;
+pub(crate) mod calling;
 mod finding;
 mod frame;
 mod local;
-mod pending;
+pub(crate) mod pending;
 mod person;
 mod rows;
 

@@ -3,6 +3,7 @@
 mod audit_log;
 mod gateway;
 mod local;
+mod plans;
 mod playbooks;
 mod policy;
 mod runs;
@@ -31,6 +32,7 @@ pub(crate) use local::{
     DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, PlaybookCommand, ServeArguments,
     SimulateArguments,
 };
+pub(crate) use plans::{ExecutionArguments, PlanCommand, PlanMake, UndoArguments};
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, PlaybookRun, ReportFormat};
 pub(crate) use policy::{PolicyCommand, PolicyExplain};
 
@@ -117,9 +119,14 @@ pub(crate) enum Command {
     /// Start runs by themselves: on a webhook of another system, or on a schedule
     #[command(subcommand)]
     Trigger(TriggerCommand),
+    /// Rehearse writes, look at what they would change, and do exactly that
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Watch, stop, export and replay runs
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Take back what a run changed, last first
+    Undo(UndoArguments),
     /// Show what was done, and prove that the log of it holds
     AuditLog(AuditLogArguments),
     /// Print shell completions
@@ -170,7 +177,7 @@ fn switch() -> FalseyValueParser {
 /// An id as the lists print it.
 fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| {
-        "not an id, which is a UUID: `qm account list`, `qm token list` and `qm runs list` show those that there are".to_owned()
+        "not an id, which is a UUID: `qm account list`, `qm token list`, `qm plan list` and `qm runs list` show those that there are".to_owned()
     })
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod definition;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod offboard;
+pub(crate) mod plan;
 pub(crate) mod playbook;
 pub(crate) mod policy;
 pub(crate) mod runs;

@@ -115,6 +115,11 @@ impl Control {
         self.account.faults.set(probability);
     }
 
+    /// The next writes, so many of them, are done, and their answers are lost: the connection breaks instead.
+    pub fn lose_answers(&self, writes: u64) {
+        self.account.lost_answers.store(writes, Ordering::Relaxed);
+    }
+
     /// Another rate limit.
     pub fn set_rate_limit(&self, limit: Option<RateLimit>) {
         self.account.settings_mut().rate_limit = limit;

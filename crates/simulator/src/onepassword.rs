@@ -45,6 +45,8 @@ pub(crate) struct Account {
     pub(crate) tokens: oauth::Tokens,
     pub(crate) counters: Counters,
     pub(crate) seen: Mutex<Vec<Seen>>,
+    /// So many answers to writes are still to be lost.
+    pub(crate) lost_answers: AtomicU64,
     settings: RwLock<Config>,
     directory: RwLock<Directory>,
     pages: pages::PageCache,
@@ -119,6 +121,7 @@ impl Account {
             tokens: oauth::Tokens::new(config.seed),
             counters: Counters::default(),
             seen: Mutex::default(),
+            lost_answers: AtomicU64::new(0),
             pages: pages::PageCache::default(),
             page_key: config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             requests: Bucket::default(),
@@ -176,6 +179,12 @@ impl Account {
         if seen.len() < SEEN_MAX {
             seen.push(Seen { method: method.to_string(), path_and_query: path_and_query.to_owned(), status });
         }
+    }
+
+    /// Whether the answer to this write is to be lost.
+    pub(crate) fn loses_answer(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        self.lost_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
     fn count(&self, route: &Route<'_>) {

@@ -20,6 +20,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Unspecified];
+
     /// The wire form.
     pub fn as_str(self) -> &'static str {
         match self {

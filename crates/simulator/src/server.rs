@@ -22,6 +22,7 @@ use crate::control::Control;
 use crate::fault::Fault;
 use crate::listen::{Socket, accept, reset};
 use crate::onepassword::{Account, Reply, Request};
+use crate::people::State;
 
 /// The largest request body that is read.
 const REQUEST_MAX_BYTES: usize = 64 * 1024;
@@ -138,6 +139,9 @@ async fn serve(
     let query = parts.uri.query().unwrap_or_default();
     let reply = account.answer(&Request { method: &parts.method, path, query, headers: &parts.headers, body: &body });
     account.note(&parts.method, target, reply.status.as_u16());
+    if (path.ends_with(":suspend") || path.ends_with(":reactivate")) && account.loses_answer() {
+        return Err(io::Error::other("the answer is lost on purpose"));
+    }
     Ok(match fault {
         Some(Fault::MalformedJson) => {
             let half = reply.body.len() / 2;
@@ -155,7 +159,7 @@ fn respond(reply: Reply) -> Response<Answer> {
     response
 }
 
-/// `counts`; `clock?advance=SECONDS`; `faults?probability=P`; `state?email=E`; for scripts that drive a simulator from outside.
+/// `counts`; `clock?advance=SECONDS`; `faults?probability=P`; `answers?lose=N`; `state?email=E&set=STATE`; for scripts that drive a simulator from outside.
 fn control_endpoint(action: &str, query: &str, control: &Control) -> Response<Answer> {
     let value = |name: &str| {
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -177,8 +181,19 @@ fn control_endpoint(action: &str, query: &str, control: &Control) -> Response<An
             control.set_faults(probability);
             json!({"probability": probability})
         }),
+        "answers" => value("lose").and_then(|text| text.parse::<u64>().ok()).map(|writes| {
+            control.lose_answers(writes);
+            json!({"lose": writes})
+        }),
         "state" => value("email")
-            .and_then(|email| control.find(&email))
+            .and_then(|email| {
+                let set = value("set");
+                let state = State::ALL.into_iter().find(|state| set.as_deref() == Some(state.as_str()));
+                if let (Some(person), Some(state)) = (control.find(&email), state) {
+                    control.set_state(&person.id, state);
+                }
+                control.find(&email)
+            })
             .map(|person| json!({"id": person.id, "email": person.email, "state": person.state.as_str()})),
         _ => None,
     };

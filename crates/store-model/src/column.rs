@@ -6,7 +6,7 @@ use quartermaster_types::{AuditId, RequestId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Narrowing, Outcome, Role, RunState, StoreError};
+use crate::{Narrowing, Outcome, PlanState, Role, RunState, StoreError};
 
 /// How long before its call's start, by the id, an audit record may be dated. Both ids come from clocks that agree to
 /// the millisecond in one process; the slack is for clocks of several machines and for corrections in between.
@@ -47,6 +47,11 @@ pub fn outcome_from_text(column: &'static str, text: &str) -> Result<Outcome, Co
 /// Where a run stands.
 pub fn run_state_from_text(column: &'static str, text: &str) -> Result<RunState, CorruptColumn> {
     RunState::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// Where a plan stands.
+pub fn plan_state_from_text(column: &'static str, text: &str) -> Result<PlanState, CorruptColumn> {
+    PlanState::from_name(text).ok_or(CorruptColumn(column))
 }
 
 /// A token's narrowing from its JSON text.

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 pub mod chain;
 pub mod column;
+mod plans;
 mod reads;
 mod revisions;
 mod runs;
 
+pub use plans::{PlanQuery, PlanRow, PlanState};
 pub use reads::{READ_IDS_MAX, READS_NOTED_MAX, RateBudgetRow, ReadRow};
 pub use revisions::{REVISIONS_KEPT_MAX, REVISIONS_READ_MAX, Revision, Revisions, Stale};
 pub use runs::{RUN_ENTRIES_MAX, RunEntryRow, RunLease, RunQuery, RunRow, RunState};

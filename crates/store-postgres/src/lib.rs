@@ -8,6 +8,7 @@ mod environments;
 mod error;
 mod idempotency;
 mod key;
+mod plans;
 mod policies;
 mod rate_budgets;
 mod reads;

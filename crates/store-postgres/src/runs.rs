@@ -74,31 +74,7 @@ impl PostgresStore {
     pub async fn insert_run(&self, row: &RunRow, audit: &AuditRow) -> Result<(), StoreError> {
         const OPERATION: &str = "starting a run";
         let mut transaction = self.begin(OPERATION).await?;
-        sqlx::query!(
-            "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
-                               entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-            Key(row.environment_id.0) as _,
-            Key(row.id.0) as _,
-            Key(row.token_id.0) as _,
-            row.account_id.map(|id| Key(id.0)) as _,
-            row.kind.as_str(),
-            row.name.as_str(),
-            row.definition.as_str(),
-            row.input.as_str(),
-            row.state.as_str(),
-            row.due_at.map(Timestamp::unix_ms),
-            row.fence,
-            i64::from(row.entries),
-            row.cancel_requested_at.map(Timestamp::unix_ms),
-            row.outcome.as_deref(),
-            row.created_at.unix_ms(),
-            row.started_at.map(Timestamp::unix_ms),
-            row.finished_at.map(Timestamp::unix_ms)
-        )
-        .execute(&mut *transaction)
-        .await
-        .conflict(OPERATION, "the run")?;
+        insert(&mut transaction, row, OPERATION).await?;
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
         transaction.commit().await.during(OPERATION)
     }
@@ -282,6 +258,40 @@ impl PostgresStore {
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
         transaction.commit().await.during(OPERATION).map(|()| Some(run))
     }
+}
+
+/// Adds a run.
+pub(crate) async fn insert(
+    transaction: &mut PgConnection,
+    row: &RunRow,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
+                           entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        Key(row.environment_id.0) as _,
+        Key(row.id.0) as _,
+        Key(row.token_id.0) as _,
+        row.account_id.map(|id| Key(id.0)) as _,
+        row.kind.as_str(),
+        row.name.as_str(),
+        row.definition.as_str(),
+        row.input.as_str(),
+        row.state.as_str(),
+        row.due_at.map(Timestamp::unix_ms),
+        row.fence,
+        i64::from(row.entries),
+        row.cancel_requested_at.map(Timestamp::unix_ms),
+        row.outcome.as_deref(),
+        row.created_at.unix_ms(),
+        row.started_at.map(Timestamp::unix_ms),
+        row.finished_at.map(Timestamp::unix_ms)
+    )
+    .execute(transaction)
+    .await
+    .conflict(operation, "the run")?;
+    Ok(())
 }
 
 /// The run of a lease, which nobody else can change until the transaction ends; [`StoreError::Stale`] when the lease is lost.

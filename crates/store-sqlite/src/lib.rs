@@ -11,6 +11,7 @@ mod connection;
 mod environments;
 mod error;
 mod idempotency;
+mod plans;
 mod policies;
 mod rate_budgets;
 mod reads;

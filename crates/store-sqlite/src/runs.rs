@@ -76,31 +76,7 @@ impl SqliteStore {
         const OPERATION: &str = "starting a run";
         let mut writer = self.writer(OPERATION, Durability::Power).await?;
         let mut transaction = begin(&mut writer, OPERATION).await?;
-        sqlx::query!(
-            "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
-                               entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-            bytes(&row.environment_id.0),
-            bytes(&row.id.0),
-            bytes(&row.token_id.0),
-            row.account_id.as_ref().map(|id| bytes(&id.0)),
-            row.kind.as_str(),
-            row.name.as_str(),
-            row.definition.as_str(),
-            row.input.as_str(),
-            row.state.as_str(),
-            row.due_at.map(Timestamp::unix_ms),
-            row.fence,
-            i64::from(row.entries),
-            row.cancel_requested_at.map(Timestamp::unix_ms),
-            row.outcome.as_deref(),
-            row.created_at.unix_ms(),
-            row.started_at.map(Timestamp::unix_ms),
-            row.finished_at.map(Timestamp::unix_ms)
-        )
-        .execute(&mut *transaction)
-        .await
-        .conflict(OPERATION, "the run")?;
+        insert(&mut transaction, row, OPERATION).await?;
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
         transaction.commit().await.during(OPERATION)
     }
@@ -289,6 +265,40 @@ impl SqliteStore {
         crate::audit::record(&mut transaction, audit, OPERATION).await?;
         transaction.commit().await.during(OPERATION).map(|()| Some(run))
     }
+}
+
+/// Adds a run.
+pub(crate) async fn insert(
+    transaction: &mut SqliteConnection,
+    row: &RunRow,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
+                           entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        bytes(&row.environment_id.0),
+        bytes(&row.id.0),
+        bytes(&row.token_id.0),
+        row.account_id.as_ref().map(|id| bytes(&id.0)),
+        row.kind.as_str(),
+        row.name.as_str(),
+        row.definition.as_str(),
+        row.input.as_str(),
+        row.state.as_str(),
+        row.due_at.map(Timestamp::unix_ms),
+        row.fence,
+        i64::from(row.entries),
+        row.cancel_requested_at.map(Timestamp::unix_ms),
+        row.outcome.as_deref(),
+        row.created_at.unix_ms(),
+        row.started_at.map(Timestamp::unix_ms),
+        row.finished_at.map(Timestamp::unix_ms)
+    )
+    .execute(transaction)
+    .await
+    .conflict(operation, "the run")?;
+    Ok(())
 }
 
 /// The run of a lease, which nobody else can change until the transaction ends; [`StoreError::Stale`] when the lease is lost.

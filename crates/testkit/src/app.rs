@@ -6,7 +6,6 @@ use std::sync::Arc;
 use quartermaster_api::{Limits, Shutdown};
 use quartermaster_egress::AllowedUpstreams;
 use quartermaster_engine::Exchange;
-use quartermaster_gateway::runs::PlaybookKind;
 use quartermaster_gateway::runs::machine::Kind;
 use quartermaster_gateway::{Gateway, Options};
 use quartermaster_simulator::{Config, Running};
@@ -49,7 +48,7 @@ impl Default for Builder {
             upstreams: Vec::new(),
             definitions: Vec::new(),
             observer: None,
-            runs: vec![Arc::new(PlaybookKind)],
+            runs: quartermaster_gateway::runs::kinds(),
             limits: Limits::default(),
         }
     }

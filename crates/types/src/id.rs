@@ -57,6 +57,8 @@ typed_id! {
     TriggerId,
     /// One delivery to a trigger.
     DeliveryId,
+    /// A plan: a set of writes with their before-states.
+    PlanId,
     /// One call; the same in the answer's `x-request-id`, the log and the audit record.
     RequestId,
 }

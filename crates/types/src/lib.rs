@@ -9,6 +9,6 @@ pub mod rate_limit;
 pub mod run;
 
 pub use clock::{Clock, Timestamp};
-pub use id::{AccountId, AuditId, DeliveryId, EnvironmentId, IdSource, RequestId, RunId, TokenId, TriggerId};
+pub use id::{AccountId, AuditId, DeliveryId, EnvironmentId, IdSource, PlanId, RequestId, RunId, TokenId, TriggerId};
 pub use problem::{Code, FieldError, NextCall, Origin, Problem, UpstreamExcerpt};
 pub use rate_limit::{RateLimits, RatePolicy};

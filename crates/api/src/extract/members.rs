@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::time::Duration;
 
 use quartermaster_types::{FieldError, Timestamp};
 use secrecy::SecretString;
@@ -92,6 +93,11 @@ impl<'a> Members<'a> {
         Some(ids.into_iter().map(T::from).collect())
     }
 
+    /// A whole number of seconds.
+    pub(crate) fn seconds(&mut self, name: &'static str) -> Option<Duration> {
+        self.typed(name, "a whole number of seconds").map(Duration::from_secs)
+    }
+
     /// A moment.
     pub(crate) fn time(&mut self, name: &'static str) -> Option<Timestamp> {
         self.typed(name, "an RFC 3339 time, for instance 2027-01-01T00:00:00Z")
@@ -153,6 +159,11 @@ impl<'a> Members<'a> {
     /// Says what is wrong with a member.
     pub(crate) fn wrong(&mut self, name: &str, detail: &str) {
         self.errors.push(FieldError { pointer: pointer(name), detail: detail.to_owned() });
+    }
+
+    /// Says what is wrong at a place inside a member, a JSON Pointer.
+    pub(crate) fn wrong_at(&mut self, pointer: String, detail: &str) {
+        self.errors.push(FieldError { pointer, detail: detail.to_owned() });
     }
 
     /// Says that `null` does not go here: `name` can be changed, not removed.

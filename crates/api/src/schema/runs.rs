@@ -97,6 +97,9 @@ pub(crate) struct Run {
     /// What came of it: `decided_by` (`machine`, `gateway`, `caller`) and `action`; `null` before its end.
     #[schema(required)]
     outcome: Option<Map<String, Value>>,
+    /// The run that undoes it; the last one when there are several.
+    #[schema(required, format = "uuid")]
+    undone_by: Option<String>,
     /// Its steps, in the order in which they were begun; at most 1,000.
     steps: Vec<RunStep>,
     /// Steps that are left out here; the export has all.

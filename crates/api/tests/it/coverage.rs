@@ -30,7 +30,7 @@ enum Audit {
     Nothing(&'static str),
 }
 
-/// One operation. In `path` and `body`, `{account}`, `{token}` and `{run}` stand for ids of this environment.
+/// One operation. In `path` and `body`, names such as `{account}`, `{run}` and `{hash}` stand for what [`Ids`] has.
 struct Operation {
     method: &'static str,
     template: &'static str,
@@ -45,6 +45,12 @@ struct Ids {
     account: String,
     token: String,
     run: String,
+    /// A run that suspended somebody.
+    changed: String,
+    plan: String,
+    /// The hash of that plan.
+    hash: String,
+    spare_plan: String,
     person: String,
 }
 
@@ -53,7 +59,14 @@ impl Ids {
         let made = app.operator.request("POST", "/token").json(&json!({"name": "to be revoked", "role": "agent"}));
         let made = made.shows_secret().send().await.expect(201);
         let run = app.operator.post("/run", &app.run_body("nobody@company.com")).await.expect(201);
+        let changed = super::plans::offboarded(app, "f.tanaka@company.com").await;
+        let plan = super::plans::made(app, "a.miller@company.com").await;
+        let spare_plan = super::plans::made(app, "a.miller@company.com").await;
         Self {
+            changed,
+            plan: plan["id"].as_str().unwrap().to_owned(),
+            hash: plan["hash"].as_str().unwrap().to_owned(),
+            spare_plan: spare_plan["id"].as_str().unwrap().to_owned(),
             run: run["id"].as_str().unwrap().to_owned(),
             account: app.account.to_string(),
             token: made["id"].as_str().unwrap().to_owned(),
@@ -66,23 +79,37 @@ impl Ids {
             account: NOBODY.to_owned(),
             token: NOBODY.to_owned(),
             run: NOBODY.to_owned(),
+            changed: NOBODY.to_owned(),
+            plan: NOBODY.to_owned(),
+            hash: self.hash.clone(),
+            spare_plan: NOBODY.to_owned(),
             person: self.person.clone(),
         }
     }
 
     fn path(&self, operation: &Operation) -> String {
-        let path = operation
-            .path
-            .replace("{account}", &self.account)
-            .replace("{token}", &self.token)
-            .replace("{run}", &self.run);
-        path.replace("{person}", &self.person)
+        self.fill(operation.path)
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let names = [
+            ("{account}", &self.account),
+            ("{token}", &self.token),
+            ("{run}", &self.run),
+            ("{changed}", &self.changed),
+            ("{plan}", &self.plan),
+            ("{hash}", &self.hash),
+            ("{spare_plan}", &self.spare_plan),
+            ("{person}", &self.person),
+        ];
+        names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
 }
 
-async fn send(app: &TestApp, client: &Client, operation: &Operation, path: &str) -> Answer {
-    let mut request = client.request(&operation.method.to_uppercase(), path);
+async fn send(app: &TestApp, client: &Client, operation: &Operation, ids: &Ids) -> Answer {
+    let mut request = client.request(&operation.method.to_uppercase(), &ids.path(operation));
     if let Some(body) = (operation.body)(app) {
+        let body: Value = serde_json::from_str(&ids.fill(&body.to_string())).unwrap();
         request = request.json(&body);
     }
     // Some of these hand out a secret; their own tests look at the rest.
@@ -93,7 +120,8 @@ async fn send(app: &TestApp, client: &Client, operation: &Operation, path: &str)
 fn without_ids(answer: &Answer, ids: &Ids) -> Value {
     let mut body = answer.json();
     body["instance"] = Value::Null;
-    let text = body.to_string().replace(&ids.account, "ID").replace(&ids.token, "ID").replace(&ids.run, "ID");
+    let known = [&ids.account, &ids.token, &ids.run, &ids.changed, &ids.plan, &ids.spare_plan];
+    let text = known.iter().fold(body.to_string(), |text, id| text.replace(*id, "ID"));
     serde_json::from_str(&text).unwrap()
 }
 
@@ -128,7 +156,7 @@ async fn without_a_valid_token_every_route_but_the_public_ones_says_401() {
     for operation in operations() {
         let path = ids.path(&operation);
         for client in [&nobody, &mistyped, &revoked] {
-            let answer = send(&app, client, &operation, &path).await;
+            let answer = send(&app, client, &operation, &ids).await;
             if is_public(&operation) {
                 assert_eq!(answer.code(), 200, "{} {path} is public", operation.method);
             } else {
@@ -152,22 +180,22 @@ async fn what_belongs_to_another_environment_is_not_there() {
         let path = ids.path(&operation);
         match operation.foreign {
             Foreign::Named => {
-                let foreign = send(&app, &stranger, &operation, &path).await;
+                let foreign = send(&app, &stranger, &operation, &ids).await;
                 foreign.problem(404, "not_found");
-                let absent = send(&app, &stranger, &operation, &nobody.path(&operation)).await;
+                let absent = send(&app, &stranger, &operation, &nobody).await;
                 absent.problem(404, "not_found");
                 let (foreign, absent) = (without_ids(&foreign, &ids), without_ids(&absent, &nobody));
                 assert_eq!(foreign, absent, "{} {path} tells that there is something", operation.method);
             }
             Foreign::Listed => {
-                let foreign = send(&app, &stranger, &operation, &path).await;
+                let foreign = send(&app, &stranger, &operation, &ids).await;
                 foreign.expect(200);
                 let text = foreign.text();
                 assert!(
                     !text.contains(&ids.account) && !text.contains(&ids.token),
                     "{path} lists what is ours: {text}"
                 );
-                let own = send(&app, &app.operator, &operation, &path).await.text();
+                let own = send(&app, &app.operator, &operation, &ids).await.text();
                 assert!(
                     own.contains(&ids.account) || own.contains(&ids.token),
                     "{path} lists nothing to look for: {own}"
@@ -188,7 +216,7 @@ async fn every_call_and_change_leaves_an_audit_record() {
     for operation in operations() {
         let path = ids.path(&operation);
         let client = if operation.template == "/environment" { &app.operator } else { &admin };
-        let answer = send(&app, client, &operation, &path).await;
+        let answer = send(&app, client, &operation, &ids).await;
         let request_id = answer.header("x-request-id").to_owned();
         match operation.audit {
             Audit::Record(action) => {

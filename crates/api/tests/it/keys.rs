@@ -107,8 +107,16 @@ async fn every_write_is_done_once_under_its_key() {
     let made = json!({"playbook": waiting(600), "integrated_account_id": account});
     let made = app.operator.post("/run", &made).await.expect(201);
     let run = made["id"].as_str().unwrap().to_owned();
+    let changed = super::plans::offboarded(&app, "f.tanaka@company.com").await;
+    let plan = super::plans::made(&app, "a.miller@company.com").await;
+    let spare_plan = super::plans::made(&app, "a.miller@company.com").await["id"].as_str().unwrap().to_owned();
+    let (hash, plan) = (plan["hash"].as_str().unwrap().to_owned(), plan["id"].as_str().unwrap().to_owned());
     let fill = |text: &str| {
         [
+            ("{changed}", &changed),
+            ("{plan}", &plan),
+            ("{hash}", &hash),
+            ("{spare_plan}", &spare_plan),
             ("{run}", &run),
             ("{account}", &account),
             ("{spare}", &spare),
@@ -133,6 +141,10 @@ async fn every_write_is_done_once_under_its_key() {
         let first = keyed(client, method, &path, body.as_ref(), &key).await;
         assert_eq!(first.code(), write.status, "{place}: {}", first.text());
         assert!(!is_replayed(&first), "{place}");
+        if place == "post /plan/{id}/execute" {
+            // What the run does at the vendor is not the replay's doing.
+            super::plans::ended(&app, first.json()["id"].as_str().unwrap()).await;
+        }
 
         let sent = app.simulator.control().counts().total();
         let again = keyed(client, method, &path, body.as_ref(), &key).await;

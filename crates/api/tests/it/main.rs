@@ -10,6 +10,7 @@ mod custom;
 mod document;
 mod keys;
 mod odd_upstream;
+mod plans;
 mod problems;
 mod rate_limits;
 mod runs;

@@ -34,6 +34,7 @@ impl Gateway {
             Found::Kept(Kept::Answer(answer)) => Claimed::Replay(Ok(CallAnswer {
                 body: vec![answer.into_body()],
                 rate_limits: RateLimits::default(),
+                upstream_calls: 0,
                 replayed: true,
             })),
             Found::Kept(Kept::Problem(problem)) => Claimed::Replay(Err(problem.into())),

@@ -162,7 +162,7 @@ impl Gateway {
 
     /// The record that a call names, read just now with the method that reads it before the write, or else the resource's own
     /// get method; null where there is none.
-    async fn fresh_record(&self, prepared: &Prepared) -> Result<ReadRecord, Failure> {
+    pub(crate) async fn fresh_record(&self, prepared: &Prepared) -> Result<ReadRecord, Failure> {
         let Some(read) = read_of(prepared) else { return Ok(ReadRecord::default()) };
         let failed = |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
         let entry = &prepared.entry;
@@ -200,13 +200,13 @@ impl Gateway {
 
 /// A record that was read for the guards.
 #[derive(Default)]
-struct ReadRecord {
+pub(crate) struct ReadRecord {
     /// Null where there is none.
-    record: Value,
+    pub(crate) record: Value,
     /// As it came; `None` where nothing was read.
     body: Option<Bytes>,
-    rate_limits: RateLimits,
-    upstream_calls: u32,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) upstream_calls: u32,
 }
 
 /// The method that reads the record, when the call names one.

@@ -117,6 +117,7 @@ impl Drive {
             gateway,
             run,
         };
+        drive.gateway.remember_granted(&drive.run, &drive.session, &drive.machine.grounds());
         drive.catch_up().await?;
         Ok(drive)
     }

@@ -60,4 +60,13 @@ impl Gateway {
             SessionKey { environment: run.environment_id, session: Session::Named(session), account: grounds.account };
         self.inner.ledger.record(&key, &grounds.resource, grounds.ids.iter().map(String::as_bytes), entry.at);
     }
+
+    /// Notes in the ledger what was read for the run before it began: its machine looks at each again before it writes.
+    pub(crate) fn remember_granted(&self, run: &RunRow, session: &str, grounds: &[(String, String)]) {
+        let Some(account) = run.account_id else { return };
+        let key = SessionKey { environment: run.environment_id, session: Session::Named(session), account };
+        for (resource, id) in grounds {
+            self.inner.ledger.record(&key, resource, std::iter::once(id.as_bytes()), run.created_at);
+        }
+    }
 }

@@ -85,4 +85,8 @@ pub trait Machine: Send {
     fn apply(&mut self, entry: &Entry) -> Result<(), Mismatch>;
     /// What the journal keeps of a call's result.
     fn reduce(&self, key: &str, result: Value) -> Value;
+    /// Records that were read for the run before it began, (resource, id): it may write to them.
+    fn grounds(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }

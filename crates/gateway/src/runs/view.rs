@@ -71,6 +71,9 @@ pub struct RunView {
     pub input: Value,
     /// What came of it, at its end.
     pub outcome: Option<RunOutcome>,
+    /// The run that undoes it; the last one when there are several.
+    #[serde(default)]
+    pub undone_by: Option<RunId>,
     /// Its steps, in the order in which they were begun; at most [`RUN_STEPS_SHOWN_MAX`].
     pub steps: Vec<RunStep>,
     /// Steps that are left out here; the export has all.
@@ -181,7 +184,7 @@ impl RunView {
             tracing::error!(run = %row.id, "a stored run cannot be read");
             return Err(Problem::gateway(Code::Internal, "The stored run cannot be read."));
         };
-        Ok(Self { summary: RunSummary::of(row), input, outcome, steps, steps_left_out })
+        Ok(Self { summary: RunSummary::of(row), input, outcome, undone_by: None, steps, steps_left_out })
     }
 }
 

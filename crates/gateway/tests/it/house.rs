@@ -164,6 +164,7 @@ pub(crate) fn gateway_to(simulator: std::net::SocketAddr, store: &Store, clock: 
         observer: None,
         runs: vec![
             Arc::new(quartermaster_gateway::runs::PlaybookKind),
+            Arc::new(quartermaster_gateway::runs::PlanKind),
             Arc::new(quartermaster_testkit::ScriptKind("script")),
         ],
     })

@@ -12,6 +12,7 @@ mod grounding;
 mod house;
 mod idempotency;
 mod isolation;
+mod planning;
 mod policy;
 mod postgres;
 mod replicas;

@@ -3,6 +3,8 @@
 mod crash;
 mod limits;
 
+pub(crate) use crash::Process;
+
 use std::sync::Arc;
 use std::time::Duration;
 

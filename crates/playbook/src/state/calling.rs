@@ -182,7 +182,7 @@ impl Calling {
 }
 
 /// Whether a read and another attempt can help: the outcome is not known, or the id has to be read (again) first.
-fn is_open(code: Code) -> bool {
+pub(crate) fn is_open(code: Code) -> bool {
     matches!(
         code,
         Code::UpstreamInvalid

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quartermaster_client::{Client, Run, RunStep, RunSummary, RunsQuery};
-use quartermaster_gateway::runs::{PlaybookKind, RunExport, replay};
+use quartermaster_gateway::runs::{RunExport, kinds, replay};
 use quartermaster_types::RunId;
 
 use crate::arguments::{ExportFormat, RunsCommand, RunsList, RunsReplay};
@@ -111,19 +111,20 @@ async fn watch(client: &Client, id: RunId, every: Duration) -> Result<Exit, Fail
 }
 
 /// A sentence about where a run stands.
-fn summary(run: &Run) -> String {
+pub(crate) fn summary(run: &Run) -> String {
     let action = &run.outcome["action"];
     let said = action["report"]["text"].as_str().or_else(|| action["problem"]["detail"].as_str());
     let left_out = match run.steps_left_out {
         0 => String::new(),
         more => format!("; {more} more steps are in `qm runs export`"),
     };
+    let undone = run.undone_by.map(|by| format!("; undone by the run {by}")).unwrap_or_default();
     let said = said.map(|text| format!(": {}", printable(text))).unwrap_or_default();
-    format!("the run {} is {}{said}{left_out}", run.summary.id, run.summary.state)
+    format!("the run {} is {}{said}{left_out}{undone}", run.summary.id, run.summary.state)
 }
 
 /// How a run that has ended did.
-fn exit(run: &Run) -> Exit {
+pub(crate) fn exit(run: &Run) -> Exit {
     match (run.summary.state.as_str(), run.outcome["action"]["outcome"].as_str()) {
         ("done", Some("partial")) => Exit::Partial,
         ("done", _) => Exit::Ok,
@@ -141,8 +142,11 @@ async fn replayed(arguments: &RunsReplay) -> Result<Exit, Failure> {
     let export: RunExport = serde_json::from_slice(&bytes).map_err(|error| {
         Failure::failed(format!("that is no export of a run: {error}")).hint("`qm runs export RUN` writes one.")
     })?;
-    let difference =
-        replay(&PlaybookKind, &export).map_err(|problem| Failure::failed(problem.body().detail.clone()))?;
+    let kinds = kinds();
+    let kind = kinds.iter().find(|kind| kind.name() == export.run.summary.kind).ok_or_else(|| {
+        Failure::failed(format!("this program does not replay runs of the kind {:?}", export.run.summary.kind))
+    })?;
+    let difference = replay(&**kind, &export).map_err(|problem| Failure::failed(problem.body().detail.clone()))?;
     match difference {
         None => {
             let entries = export.entries.len();

@@ -1,10 +1,8 @@
 //! `qm serve`.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use quartermaster_egress::AllowedUpstreams;
-use quartermaster_gateway::runs::PlaybookKind;
 use quartermaster_gateway::{Gateway, Options};
 use quartermaster_types::Clock;
 use tokio::net::TcpListener;
@@ -38,7 +36,7 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         client: quartermaster_egress::Client::trusting(allowed, authorities),
         definitions: super::demo::definitions(),
         observer: None,
-        runs: vec![Arc::new(PlaybookKind)],
+        runs: quartermaster_gateway::runs::kinds(),
     });
     let gateway = gateway.map_err(Failure::failed)?;
     let workers = Workers::start(arguments.workers)?;

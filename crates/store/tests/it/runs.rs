@@ -29,7 +29,7 @@ on_both_back_ends![
 
 const LEASE_MS: i64 = 10_000;
 
-fn run(environment: EnvironmentId, number: u64) -> RunRow {
+pub(crate) fn run(environment: EnvironmentId, number: u64) -> RunRow {
     RunRow {
         id: id(number),
         environment_id: environment,

@@ -12,7 +12,6 @@ const ORDER: &[&str] = &[
     "quartermaster-integrations",
     "quartermaster-definition",
     "quartermaster-playbook",
-    "quartermaster-agent",
     "quartermaster-guard",
     "quartermaster-vault",
     "quartermaster-trigger",

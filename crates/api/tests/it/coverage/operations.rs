@@ -25,7 +25,7 @@ const fn operation(
 
 /// Every operation. Deletions of what others need come last.
 pub(super) fn operations() -> Vec<Operation> {
-    [accounts(), calls(), raw_calls(), configuration(), policy(), runs(), service(), deletions()]
+    [accounts(), calls(), raw_calls(), configuration(), policy(), runs(), plans(), service(), deletions()]
         .into_iter()
         .flatten()
         .collect()
@@ -230,6 +230,31 @@ fn runs() -> Vec<Operation> {
         operation("get", "/run/{id}/export", "/run/{run}/export", NOTHING, Named, READ),
         operation("post", "/run/{id}/cancel", "/run/{run}/cancel", NOTHING, Named, Record("run.cancel")),
         operation("get", "/run/{id}/events", "/run/{run}/events", NOTHING, Named, READ),
+    ]
+}
+
+fn plans() -> Vec<Operation> {
+    vec![
+        operation(
+            "post",
+            "/plan",
+            "/plan",
+            |app| Some(super::super::plans::body(app, &["nobody@company.com"])),
+            Nothing("the account is named in the body; the test of plans looks at a foreign one"),
+            Record("plan.make"),
+        ),
+        operation("get", "/plan", "/plan", NOTHING, Listed, READ),
+        operation("get", "/plan/{id}", "/plan/{plan}", NOTHING, Named, READ),
+        operation(
+            "post",
+            "/plan/{id}/execute",
+            "/plan/{plan}/execute",
+            |_| Some(json!({"hash": "{hash}"})),
+            Named,
+            Record("plan.execute"),
+        ),
+        operation("post", "/plan/{id}/discard", "/plan/{spare_plan}/discard", NOTHING, Named, Record("plan.discard")),
+        operation("post", "/run/{id}/undo", "/run/{changed}/undo", NOTHING, Named, Record("plan.make")),
     ]
 }
 

@@ -27,7 +27,7 @@ fn write(operation: &'static str, status: u16, path: &'static str, body: Value, 
 
 /// Every write. Deletions of what others need come last.
 pub(super) fn writes() -> Vec<Write> {
-    [calls(), raw_calls(), configuration(), runs(), deletions()].into_iter().flatten().collect()
+    [calls(), raw_calls(), configuration(), runs(), plans(), deletions()].into_iter().flatten().collect()
 }
 
 /// The vendor knows only `suspend`; what it says of the rest is an answer too.
@@ -172,6 +172,33 @@ fn runs() -> Vec<Write> {
     vec![
         write("post /run", 201, "/run", body(600), ("/run", body(601))),
         write("post /run/{id}/cancel", 200, "/run/{run}/cancel", Value::Null, ("/run/{nobody}/cancel", Value::Null)),
+    ]
+}
+
+fn plans() -> Vec<Write> {
+    let suspend = |email: &str| {
+        json!({"integrated_account_id": "{account}", "calls": [
+            {"resource": "users", "method": "suspend", "find": {"email": email}},
+        ]})
+    };
+    let hash = json!({"hash": "{hash}"});
+    vec![
+        write("post /plan", 201, "/plan", suspend("a.miller@company.com"), ("/plan", suspend("owner@company.com"))),
+        write("post /plan/{id}/execute", 201, "/plan/{plan}/execute", hash.clone(), ("/plan/{nobody}/execute", hash)),
+        write(
+            "post /plan/{id}/discard",
+            200,
+            "/plan/{spare_plan}/discard",
+            Value::Null,
+            ("/plan/{nobody}/discard", Value::Null),
+        ),
+        write(
+            "post /run/{id}/undo",
+            201,
+            "/run/{changed}/undo",
+            json!({"reason": "a mistake"}),
+            ("/run/{changed}/undo", json!({"reason": "another"})),
+        ),
     ]
 }
 

@@ -16,13 +16,13 @@ use super::{EMAIL, in_state, later, offboard, start};
 use crate::house::{House, gateway};
 
 /// A process that works on runs, and dies without a word when told to.
-struct Process {
+pub(crate) struct Process {
     kill: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<()>,
 }
 
 impl Process {
-    fn start(house: &House) -> Self {
+    pub(crate) fn start(house: &House) -> Self {
         let (kill, killed) = mpsc::channel();
         let (database, clock) = (house.database.clone(), house.clock.clone());
         let simulator = house.simulator.address();
@@ -39,7 +39,7 @@ impl Process {
         Self { kill, thread }
     }
 
-    fn kill(self) {
+    pub(crate) fn kill(self) {
         self.kill.send(()).unwrap();
         self.thread.join().unwrap();
     }

@@ -49,7 +49,7 @@ impl Stage {
             client: quartermaster_egress::Client::new(allowed),
             definitions: super::definitions(),
             observer: Some(Arc::new(move |exchange| watcher.exchange(exchange))),
-            runs: vec![Arc::new(quartermaster_gateway::runs::PlaybookKind)],
+            runs: quartermaster_gateway::runs::kinds(),
         });
         let gateway = gateway.map_err(Failure::failed)?;
         gateway.work_on_runs();
