@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "quartermaster-integrations",
     "quartermaster-definition",
     "quartermaster-playbook",
+    "quartermaster-agent",
     "quartermaster-guard",
     "quartermaster-vault",
     "quartermaster-trigger",
