@@ -24,6 +24,7 @@ const TAGS: &[(&str, &str)] = &[
     ("tokens", "API tokens."),
     ("environments", "The isolation boundary."),
     ("policy", "Which calls may not be made: rules, their tests and their versions."),
+    ("switches", "What is switched off: no call that concerns it is made."),
     ("audit", "What was done."),
     ("problems", "What each problem code means."),
     ("system", "Health, metrics and this document."),
@@ -43,6 +44,7 @@ const CLOSED: &[&str] = &[
     "NewRun",
     "NewToken",
     "PlannedCall",
+    "SwitchOff",
     "ToolCall",
     "Undo",
 ];

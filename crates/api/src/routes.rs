@@ -10,6 +10,7 @@ mod policy;
 mod problems;
 mod proxy;
 mod runs;
+mod switches;
 mod system;
 mod tokens;
 mod tools;
@@ -79,6 +80,11 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(policy::list_policy_versions))
         .routes(routes!(policy::get_policy_version))
         .routes(routes!(policy::restore_policy))
+        .routes(routes!(switches::list_switches))
+        .routes(routes!(switches::switch_environment_off, switches::switch_environment_on))
+        .routes(routes!(switches::switch_account_off, switches::switch_account_on))
+        .routes(routes!(switches::switch_token_off, switches::switch_token_on))
+        .routes(routes!(switches::switch_tool_off, switches::switch_tool_on))
         .routes(routes!(runs::list_runs, runs::start_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))

@@ -7,6 +7,7 @@ mod parameters;
 mod plans;
 mod policy;
 mod runs;
+mod switches;
 
 pub(crate) use audit::*;
 pub(crate) use parameters::*;
@@ -14,6 +15,7 @@ pub(crate) use plans::*;
 pub(crate) use policy::*;
 pub(crate) use runs::*;
 use serde_json::{Map, Value};
+pub(crate) use switches::*;
 use utoipa::ToSchema;
 
 /// Any JSON object.

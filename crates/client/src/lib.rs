@@ -12,6 +12,7 @@ mod plans;
 mod policy;
 mod rate;
 mod runs;
+mod switches;
 mod tools;
 mod watch;
 
@@ -24,5 +25,6 @@ pub use plans::{Execution, NewPlan, Plan, PlanCost, PlanRow, PlanSummary, PlanTo
 pub use policy::{Policy, PolicyCaseResult, PolicyTest, PolicyVersion};
 pub use rate::RateHeaders;
 pub use runs::{NewRun, Run, RunStep, RunSummary, RunsQuery};
+pub use switches::{Switch, SwitchSubject};
 pub use tools::{CallOptions, ToolsQuery};
 pub use watch::{RunEvent, RunHappening, RunWatch};

@@ -90,7 +90,7 @@ impl Gateway {
         request_id: RequestId,
         account: NewAccount,
     ) -> Result<AccountView, Problem> {
-        rights::require_full_admin(actor, "connect accounts")?;
+        self.require_administrator(actor, "connect accounts").await?;
         let mut mistakes = Vec::new();
         check::tenant(&account.tenant_id, &mut mistakes);
         let patch = check::override_text(account.override_patch.as_ref(), &mut mistakes);
@@ -243,7 +243,7 @@ impl Gateway {
         change: AccountChange,
     ) -> Result<AccountView, Problem> {
         let old = self.row(actor, id).await?;
-        rights::require_full_admin(actor, "change accounts")?;
+        self.require_administrator(actor, "change accounts").await?;
         if let Some(expected) = if_match
             && expected != old.version
         {
@@ -363,7 +363,7 @@ impl Gateway {
         id: AccountId,
     ) -> Result<(), Problem> {
         let row = self.row(actor, id).await?;
-        rights::require_full_admin(actor, "delete accounts")?;
+        self.require_administrator(actor, "delete accounts").await?;
         let before = self.view_of(&row).await?;
         let audit = self.change(actor, request_id, "account.delete").account(id).target(id).before(&before).row();
         let found = self.inner.store.delete_account(actor.environment_id, id, &audit).await;

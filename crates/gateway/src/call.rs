@@ -224,9 +224,11 @@ impl Gateway {
             }
             Claimed::New(claim) => claim,
         };
-        let recalled = self.recall(actor, prepared).await;
-        let obeys = recalled.and_then(|()| self.obeys_rules(actor, prepared)).and_then(|()| self.accepts_writes());
-        let admitted = match obeys {
+        let obeys = match self.recall(actor, prepared).await {
+            Ok(()) => self.obeys_rules(actor, prepared).await,
+            Err(problem) => Err(problem),
+        };
+        let admitted = match obeys.and_then(|()| self.accepts_writes()) {
             Ok(()) => self.inner.turns.take(prepared).await,
             Err(problem) => Err(problem),
         };
@@ -239,7 +241,10 @@ impl Gateway {
             }
         };
         // In turn, so that the record does not change between this look at it and the write.
-        let guarded = self.ask_policy(actor, prepared).await;
+        let mut guarded = self.ask_policy(actor, prepared).await;
+        if guarded.result.is_ok() {
+            guarded.result = self.is_still_on(actor, prepared).await.map_err(Into::into);
+        }
         record.guarded(&prepared.entry, &guarded);
         if let Err(failed) = guarded.result {
             drop(turn);

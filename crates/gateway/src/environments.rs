@@ -24,6 +24,7 @@ impl Gateway {
         name: &str,
     ) -> Result<(EnvironmentId, SecretString), Problem> {
         rights::require_operator(actor, "makes environments")?;
+        self.require_switched_on(actor).await?;
         if let Some(detail) = name_mistake(name) {
             return Err(crate::mistaken("The environment cannot be made.", vec![("/name".to_owned(), detail)]));
         }

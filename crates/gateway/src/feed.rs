@@ -74,6 +74,7 @@ impl Gateway {
                 .accounts
                 .retain(|_, entry| entry.environment_id() != environment || entry.plan.plan.name != *integration),
             Stale::Policy => inner.policies.invalidate(&environment),
+            Stale::Switches => inner.switches.invalidate(&environment),
             Stale::Unknown => self.forget_everything(),
         }
     }
@@ -82,6 +83,7 @@ impl Gateway {
         self.inner.actors.retain(|_, _| false);
         self.inner.accounts.retain(|_, _| false);
         self.inner.policies.retain(|_, _| false);
+        self.inner.switches.retain(|_, _| false);
     }
 }
 

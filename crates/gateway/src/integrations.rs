@@ -12,7 +12,7 @@ use crate::accounts::{NUL, holds_nul};
 use crate::limits::OVERRIDE_MAX_BYTES;
 use crate::page::Page;
 use crate::plans::{PlanEntry, PlanKey, canonical, override_problem, with_override_errors};
-use crate::{Actor, Gateway, rights, storage_problem};
+use crate::{Actor, Gateway, storage_problem};
 
 /// An integration as callers see it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -85,7 +85,7 @@ impl Gateway {
         name: &str,
         patch: Value,
     ) -> Result<IntegrationView, Problem> {
-        rights::require_full_admin(actor, "override definitions")?;
+        self.require_administrator(actor, "override definitions").await?;
         let Some(integration) = self.inner.plans.name(name) else { return Err(self.no_such_integration(name)) };
         if !patch.is_object() {
             let detail = "an override is a JSON object: a merge patch on the definition".to_owned();

@@ -19,6 +19,7 @@ mod policy;
 mod reads;
 mod rights;
 pub mod runs;
+mod switches;
 mod tokens;
 mod tools;
 
@@ -40,6 +41,7 @@ pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
 pub use integrations::IntegrationView;
 pub use page::{Page, PageQuery};
 pub use policy::{CaseResult, PolicyCheck, PolicyTest, PolicyVersionView, PolicyView};
+pub use switches::{SwitchSubject, SwitchView};
 pub use tokens::{Actor, NewToken, TokenView};
 pub use tools::{RenderedTools, ToolQuery};
 
@@ -100,6 +102,7 @@ pub(crate) struct Inner {
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
     signing_keys: Cache<EnvironmentId, Arc<SigningKey>>,
     policies: Cache<EnvironmentId, Arc<policy::InForce>>,
+    switches: Cache<EnvironmentId, Arc<switches::Switches>>,
     rendered: tools::Rendered,
     turns: call::Turns,
     runs: Runs,
@@ -129,6 +132,7 @@ impl Gateway {
             data_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             signing_keys: Cache::new(DATA_KEYS_CACHED_MAX),
             policies: Cache::shared(POLICIES_CACHED_MAX, &trust),
+            switches: Cache::shared(POLICIES_CACHED_MAX, &trust),
             rendered: tools::Rendered::new(),
             turns: call::Turns::default(),
             runs: Runs::new(options.runs),

@@ -8,8 +8,14 @@ pub const ACCOUNTS_CACHED_MAX: usize = 131_072;
 pub const ACTORS_CACHED_MAX: usize = 32_768;
 /// Compiled plans that are kept: one per distinct definition with its overrides, shared by all accounts that have the same.
 pub const PLANS_CACHED_MAX: usize = 1_024;
-/// Compiled policies that are kept, one an environment.
+/// Compiled policies that are kept, one an environment; and what is switched off, one an environment.
 pub const POLICIES_CACHED_MAX: usize = 4_096;
+/// Things that are switched off in one environment at the same time.
+pub const SWITCHES_MAX: usize = 1_000;
+/// The longest reason of a switch, in bytes.
+pub const SWITCH_REASON_MAX_BYTES: usize = 500;
+/// The longest name of a tool, in bytes.
+pub const TOOL_NAME_MAX_BYTES: usize = 64;
 /// Cases that one test of a policy takes.
 pub const POLICY_CASES_MAX: usize = 200;
 /// Data keys of environments that are kept unwrapped.

@@ -120,7 +120,7 @@ impl Gateway {
         expected: Option<i64>,
         document: String,
     ) -> Result<PolicyView, Problem> {
-        rights::require_full_admin(actor, "set the policy")?;
+        self.require_administrator(actor, "set the policy").await?;
         self.set_policy(actor, request_id, expected, document, None).await
     }
 
@@ -132,7 +132,7 @@ impl Gateway {
         expected: Option<i64>,
         version: i64,
     ) -> Result<PolicyView, Problem> {
-        rights::require_full_admin(actor, "set the policy")?;
+        self.require_administrator(actor, "set the policy").await?;
         let row = self.policy_row(actor, Some(version)).await?.ok_or_else(|| no_such_version(version))?;
         self.set_policy(actor, request_id, expected, row.document, Some(version)).await
     }

@@ -150,6 +150,10 @@ impl Gateway {
         }
         crate::invalid("The run cannot be started.", mistakes)?;
         let account = self.account(actor, new.account).await?;
+        let switches = self.switches_in_force(actor.environment_id).await?;
+        if let Some(switch) = switches.concerning(Some(new.account), actor.token_id, &[]) {
+            return Err(quartermaster_guard::problem_of_switch(&switch, "The run"));
+        }
         let tenant_id = self.tenant_of(actor, new.account).await?;
         let id: RunId = self.inner.ids.next();
         let now = self.inner.clock.now();

@@ -128,7 +128,7 @@ impl Gateway {
         request_id: RequestId,
         token: NewToken,
     ) -> Result<(TokenView, SecretString), Problem> {
-        rights::require_full_admin(actor, "make tokens")?;
+        self.require_administrator(actor, "make tokens").await?;
         self.check_new_token(actor, &token).await?;
         self.insert_new_token(actor, request_id, token, false).await
     }
@@ -143,6 +143,7 @@ impl Gateway {
         token: NewToken,
     ) -> Result<(TokenView, SecretString), Problem> {
         rights::require_operator(actor, "makes operator tokens")?;
+        self.require_switched_on(actor).await?;
         let mut errors = Vec::new();
         if token.role != Role::Admin {
             errors.push(("/role".to_owned(), "an operator token has the role admin".to_owned()));
@@ -275,7 +276,7 @@ impl Gateway {
     /// Revokes a token; it stops working at once. None revokes itself: the last one could not be replaced. An operator token is
     /// revoked only by another one, so that one is always left.
     pub async fn revoke_token(&self, actor: &Arc<Actor>, request_id: RequestId, id: TokenId) -> Result<(), Problem> {
-        rights::require_full_admin(actor, "revoke tokens")?;
+        self.require_administrator(actor, "revoke tokens").await?;
         if id == actor.token_id {
             return Err(Problem::caller(Code::Conflict, "A token cannot revoke itself; nothing was changed.").with_hint(
                 "Make another admin token with POST /token, and revoke this one with that: so an environment always keeps \

@@ -2,7 +2,7 @@
 
 use quartermaster_definition::plan::{Effect, MethodKind};
 use quartermaster_definition::tools::method_matches;
-use quartermaster_types::{AccountId, Code, NextCall, Problem};
+use quartermaster_types::{AccountId, Code, NextCall, Problem, Timestamp};
 
 use crate::ledger::Grounding;
 
@@ -67,6 +67,30 @@ pub struct MethodFacts<'a> {
     pub takes_id: bool,
 }
 
+/// What a kill switch is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SwitchedOff {
+    /// Every call of the environment.
+    Environment,
+    /// Every call on the account.
+    Account,
+    /// Every call with the token.
+    Token,
+    /// Every call of the tool.
+    Tool,
+}
+
+/// A kill switch that concerns the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SwitchFacts<'a> {
+    /// What it is about.
+    pub what: SwitchedOff,
+    /// Why, in the words of whoever switched it off.
+    pub reason: &'a str,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// Everything that the rules look at.
 #[derive(Clone, Copy)]
 pub struct CallFacts<'a> {
@@ -84,7 +108,9 @@ pub struct CallFacts<'a> {
     pub allows_custom: bool,
     /// The account.
     pub account: AccountId,
-    /// Whether somebody switched the account off.
+    /// The kill switch that concerns the call.
+    pub switched_off: Option<SwitchFacts<'a>>,
+    /// Whether somebody blocked the account.
     pub is_blocked: bool,
     /// Whether the account refuses writes.
     pub is_sandbox: bool,
@@ -131,7 +157,9 @@ rules! {
     TokenMethods = "token_methods";
     /// Raw calls are allowed to this token.
     TokenCustom = "token_custom";
-    /// The account is not switched off.
+    /// Neither the environment nor the account, the token or the tool is switched off.
+    SwitchedOff = "switched_off";
+    /// The account is not blocked.
     AccountBlocked = "account_blocked";
     /// Sandboxes are not written to.
     SandboxWrite = "sandbox_write";
@@ -144,7 +172,7 @@ impl Rule {
     pub const fn is_about_token(self) -> bool {
         match self {
             Self::TokenRole | Self::TokenAccounts | Self::TokenTools | Self::TokenMethods | Self::TokenCustom => true,
-            Self::AccountBlocked | Self::SandboxWrite | Self::GroundedId => false,
+            Self::SwitchedOff | Self::AccountBlocked | Self::SandboxWrite | Self::GroundedId => false,
         }
     }
 }
@@ -208,6 +236,7 @@ fn holds(rule: Rule, facts: &CallFacts<'_>) -> bool {
                 .is_some_and(|method| methods.iter().any(|wanted| method_matches(wanted, method.kind, method.name)))
         }),
         Rule::TokenCustom => facts.door != Door::Custom || facts.allows_custom,
+        Rule::SwitchedOff => facts.switched_off.is_none(),
         Rule::AccountBlocked => !facts.is_blocked,
         Rule::SandboxWrite => !facts.is_sandbox || facts.effect == Effect::Read,
         Rule::GroundedId => !requires_grounding(facts) || facts.grounding == Some(Grounding::Grounded),
@@ -228,9 +257,10 @@ fn problem(rule: Rule, facts: &CallFacts<'_>) -> Problem {
             .with_hint("GET /integrated-account/{id}/tools lists the tools that this token may use. Ask whoever made the token for a wider one."),
         Rule::TokenCustom => denied(format!("This token may not make raw calls (rule {name})."))
             .with_hint("Use the tools or the proxy routes, or a token that was made with `custom: true`."),
+        Rule::SwitchedOff => switched_off(facts),
         Rule::AccountBlocked => {
-            Problem::gateway(Code::AccountBlocked, format!("This integrated account is switched off (rule {name})."))
-                .with_hint("Nothing can be called on it. Ask whoever switched it off; trying again does not help.")
+            Problem::gateway(Code::AccountBlocked, format!("This integrated account is blocked (rule {name})."))
+                .with_hint("Nothing can be called on it. Ask whoever blocked it; trying again does not help.")
         }
         Rule::SandboxWrite => Problem::gateway(
             Code::SandboxWrite,
@@ -253,6 +283,33 @@ fn ungrounded(facts: &CallFacts<'_>) -> Problem {
     );
     problem.body_mut().next_calls = (facts.next_calls)();
     problem.with_error("/id", format!("this id {what}"))
+}
+
+fn switched_off(facts: &CallFacts<'_>) -> Problem {
+    let Some(switch) = facts.switched_off else {
+        return Problem::gateway(Code::SwitchedOff, "This is switched off; nothing was sent.");
+    };
+    problem_of_switch(&switch, called(facts))
+}
+
+/// What the caller of something that is switched off is told; `called`: what was not done.
+pub fn problem_of_switch(switch: &SwitchFacts<'_>, called: &str) -> Problem {
+    let what = match switch.what {
+        SwitchedOff::Environment => "this environment",
+        SwitchedOff::Account => "this integrated account",
+        SwitchedOff::Token => "this token",
+        SwitchedOff::Tool => "this tool",
+    };
+    let detail = format!(
+        "{called} was not sent: {what} is switched off since {} (rule {}): {}",
+        switch.since,
+        Rule::SwitchedOff.as_str(),
+        switch.reason
+    );
+    Problem::gateway(Code::SwitchedOff, detail).with_hint(
+        "Do not try again, and do not look for another way to do the same. Report it: an administrator switches it on again when the \
+         reason is gone.",
+    )
 }
 
 fn called<'a>(facts: &CallFacts<'a>) -> &'a str {

@@ -9,6 +9,9 @@ mod hash;
 pub mod ledger;
 pub mod policy;
 
-pub use decide::{CallFacts, Decision, Door, MethodFacts, Role, Rule, decide, decide_token, requires_grounding};
+pub use decide::{
+    CallFacts, Decision, Door, MethodFacts, Role, Rule, SwitchFacts, SwitchedOff, decide, decide_token,
+    problem_of_switch, requires_grounding,
+};
 pub use ledger::{Grounding, Ledger, Limits, Reading, Session, SessionKey};
 pub use policy::{PolicyDecision, PolicyFacts, PolicyMethod, decide_policy, needs_record};

@@ -7,6 +7,7 @@ mod plans;
 mod playbooks;
 mod policy;
 mod runs;
+mod switches;
 mod trigger;
 
 use std::ffi::OsStr;
@@ -37,6 +38,7 @@ pub(crate) use playbooks::{AuditArguments, OffboardArguments, PlaybookRun, Repor
 pub(crate) use policy::{PolicyCommand, PolicyExplain};
 
 pub(crate) use runs::{ExportFormat, RunsCommand, RunsList, RunsReplay};
+pub(crate) use switches::{SwitchArguments, SwitchCommand, SwitchKind};
 pub(crate) use trigger::TriggerCommand;
 
 use crate::env;
@@ -106,6 +108,9 @@ pub(crate) enum Command {
     /// Say what may not be done: rules with conditions, their tests, their versions
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Switch off at once what must not go on: the environment, an account, a token, a tool
+    #[command(subcommand)]
+    Switch(SwitchCommand),
     /// Check and show definitions of integrations
     #[command(subcommand)]
     Definition(DefinitionCommand),

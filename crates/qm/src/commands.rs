@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod switches;
 pub(crate) mod token;
 pub(crate) mod tools;
 pub(crate) mod trigger;

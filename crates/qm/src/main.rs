@@ -51,6 +51,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Some(done) => done,
             None => runtime::talking()?.block_on(commands::policy::run(&command)),
         },
+        Command::Switch(command) => runtime::talking()?.block_on(commands::switches::run(&command)),
         Command::Definition(command) => commands::definition::run(&command),
         Command::Playbook(command) => match commands::playbook::local(&command) {
             Some(done) => done,

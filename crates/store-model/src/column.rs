@@ -6,7 +6,7 @@ use quartermaster_types::{AuditId, RequestId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Narrowing, Outcome, PlanState, Role, RunState, StoreError};
+use crate::{Narrowing, Outcome, PlanState, Role, RunState, StoreError, SwitchKind};
 
 /// How long before its call's start, by the id, an audit record may be dated. Both ids come from clocks that agree to
 /// the millisecond in one process; the slack is for clocks of several machines and for corrections in between.
@@ -42,6 +42,11 @@ pub fn role_from_text(column: &'static str, text: &str) -> Result<Role, CorruptC
 /// An outcome.
 pub fn outcome_from_text(column: &'static str, text: &str) -> Result<Outcome, CorruptColumn> {
     Outcome::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// What a switch is about.
+pub fn switch_kind_from_text(column: &'static str, text: &str) -> Result<SwitchKind, CorruptColumn> {
+    SwitchKind::from_name(text).ok_or(CorruptColumn(column))
 }
 
 /// Where a run stands.

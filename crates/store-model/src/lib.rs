@@ -6,11 +6,15 @@ use serde_json::Value;
 
 pub mod chain;
 pub mod column;
+mod guards;
 mod plans;
 mod reads;
 mod revisions;
 mod runs;
 
+pub use guards::{
+    BLAST_LIMITS_MAX, Blast, BlastReservation, BlastUsage, BlastUse, DirectorySizeRow, SwitchKind, SwitchRow,
+};
 pub use plans::{PlanQuery, PlanRow, PlanState};
 pub use reads::{READ_IDS_MAX, READS_NOTED_MAX, RateBudgetRow, ReadRow};
 pub use revisions::{REVISIONS_KEPT_MAX, REVISIONS_READ_MAX, Revision, Revisions, Stale};

@@ -20,6 +20,8 @@ pub enum Stale {
     Override(String),
     /// An environment's policy.
     Policy,
+    /// What is switched off in an environment.
+    Switches,
     /// Something that this program does not know: a later version of it made the change.
     Unknown,
 }
@@ -32,6 +34,7 @@ impl Stale {
             Self::Account(id) => ("account", id.to_string()),
             Self::Override(integration) => ("override", integration.clone()),
             Self::Policy => ("policy", String::new()),
+            Self::Switches => ("switches", String::new()),
             Self::Unknown => ("unknown", String::new()),
         }
     }
@@ -43,6 +46,7 @@ impl Stale {
             "account" => subject.parse().ok().map(Self::Account),
             "override" => Some(Self::Override(subject.to_owned())),
             "policy" => Some(Self::Policy),
+            "switches" => Some(Self::Switches),
             _ => None,
         };
         known.unwrap_or(Self::Unknown)
@@ -81,6 +85,7 @@ mod tests {
             Stale::Account(AccountId(id)),
             Stale::Override("1password".to_owned()),
             Stale::Policy,
+            Stale::Switches,
             Stale::Unknown,
         ] {
             let (topic, subject) = stale.columns();

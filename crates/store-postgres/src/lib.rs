@@ -6,6 +6,7 @@ mod audit_chain;
 mod columns;
 mod environments;
 mod error;
+mod guards;
 mod idempotency;
 mod key;
 mod plans;

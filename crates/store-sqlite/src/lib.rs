@@ -10,6 +10,7 @@ mod columns;
 mod connection;
 mod environments;
 mod error;
+mod guards;
 mod idempotency;
 mod plans;
 mod policies;

@@ -80,8 +80,10 @@ codes! {
         "The same call failed in the same way several times. Change something before trying again, or give up and report.";
     AccountNeedsReauth = "account_needs_reauth", 424, "The account's credentials no longer work",
         "The vendor refused the stored credentials of this integrated account. A person has to renew them with `PATCH /integrated-account/{id}`; trying again does not help.";
-    AccountBlocked = "account_blocked", 403, "The account is switched off",
-        "Somebody switched this integrated account off. Ask them before doing anything else.";
+    AccountBlocked = "account_blocked", 403, "The account is blocked",
+        "Somebody blocked this integrated account (`qm account update --blocked`). Ask them before doing anything else.";
+    SwitchedOff = "switched_off", 403, "Switched off",
+        "An administrator has switched off this environment, account, token or tool; `detail` says which and why. Nothing was sent. Do not try again, and do not look for another way to do the same: report it. An admin switches it on again (`qm switch on`).";
     SandboxWrite = "sandbox_write", 403, "This account is a sandbox: writes are refused",
         "The integrated account was created with `sandbox: true`, so reads work and writes do not. Use another account to change something for real.";
     UpstreamInvalid = "upstream_invalid", 502, "The vendor's answer cannot be used",

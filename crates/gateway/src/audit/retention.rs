@@ -9,7 +9,7 @@ use quartermaster_types::{Code, EnvironmentId, Problem, RequestId, Timestamp};
 
 use super::export::merged;
 use crate::limits::{AUDIT_PRUNE_MAX, AUDIT_PRUNE_READ};
-use crate::{Actor, Gateway, rights, storage_problem};
+use crate::{Actor, Gateway, storage_problem};
 
 /// What was dropped.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -45,7 +45,7 @@ impl Gateway {
         request_id: RequestId,
         before: Timestamp,
     ) -> Result<Pruned, Problem> {
-        rights::require_full_admin(actor, "drop a part of the audit log")?;
+        self.require_administrator(actor, "drop a part of the audit log").await?;
         let environment = actor.environment_id;
         let chain = self.chain(environment).await?;
         let Some(cut) = self.verified_cut(environment, before).await? else {

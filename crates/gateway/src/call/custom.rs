@@ -15,6 +15,7 @@ use super::{Arguments, CallProblem, CallRequest, Door, Target};
 use crate::accounts::AccountEntry;
 use crate::limits::CALL_DEADLINE;
 use crate::policy::Guarded;
+use crate::switches::Switches;
 use crate::{Actor, Gateway};
 
 impl Gateway {
@@ -73,7 +74,11 @@ impl Gateway {
 
     async fn guard_custom(&self, actor: &Actor, entry: &AccountEntry, raw: &RawRequest, is_read: bool) -> Guarded {
         let effect = if is_read { Effect::Read } else { Effect::Destructive };
-        if let Err(problem) = obeys_rules(actor, entry, effect) {
+        let switches = match self.switches_in_force(actor.environment_id).await {
+            Ok(switches) => switches,
+            Err(problem) => return problem.into(),
+        };
+        if let Err(problem) = obeys_rules(actor, entry, effect, &switches) {
             return problem.into();
         }
         let http_method = raw.method.as_str();
@@ -116,8 +121,9 @@ impl Gateway {
     }
 }
 
-fn obeys_rules(actor: &Actor, entry: &AccountEntry, effect: Effect) -> Result<(), Problem> {
+fn obeys_rules(actor: &Actor, entry: &AccountEntry, effect: Effect, switches: &Switches) -> Result<(), Problem> {
     let mut facts = actor_facts(actor, GuardDoor::Custom, entry.id);
+    facts.switched_off = switches.concerning(Some(entry.id), actor.token_id, &[]);
     facts.is_blocked = entry.blocked;
     facts.is_sandbox = entry.sandbox;
     facts.effect = effect;

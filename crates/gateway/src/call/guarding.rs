@@ -2,7 +2,8 @@
 
 use quartermaster_definition::{Method, MethodKind};
 use quartermaster_guard::{
-    CallFacts, Decision, Door, MethodFacts, Role, Session, SessionKey, decide, decide_token, requires_grounding,
+    CallFacts, Decision, Door, MethodFacts, Role, Session, SessionKey, decide, decide_token, problem_of_switch,
+    requires_grounding,
 };
 use quartermaster_store_model as model;
 use quartermaster_types::{AccountId, EnvironmentId, NextCall, Problem, TokenId};
@@ -36,10 +37,10 @@ fn method_facts(method: &Method) -> MethodFacts<'_> {
 impl Gateway {
     /// Whether the call may be made. Refuses with the rule that it breaks and what to do.
     ///
-    /// First the closed list of rules, which needs nothing from outside; then the environment's policy.
+    /// First the closed list of rules, which needs nothing from the vendor; then the environment's policy.
     pub(crate) async fn guard(&self, actor: &Actor, prepared: &Prepared) -> Guarded {
         let obeys = match self.recall(actor, prepared).await {
-            Ok(()) => self.obeys_rules(actor, prepared),
+            Ok(()) => self.obeys_rules(actor, prepared).await,
             Err(problem) => Err(problem),
         };
         match obeys {
@@ -48,10 +49,12 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn obeys_rules(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
+    pub(crate) async fn obeys_rules(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
+        let switches = self.switches_in_force(actor.environment_id).await?;
         let method = prepared.method();
         let next_calls = || reads_of(prepared);
         let mut facts = CallFacts { next_calls: &next_calls, ..grounding_facts(actor, prepared) };
+        facts.switched_off = switches.of_call(actor, prepared);
         facts.is_blocked = prepared.entry.blocked;
         facts.is_sandbox = prepared.entry.sandbox;
         if requires_grounding(&facts)
@@ -62,6 +65,15 @@ impl Gateway {
             facts.grounding = Some(self.inner.ledger.is_grounded(&session, &method.resource, id.as_bytes(), now));
         }
         verdict(decide(&facts))
+    }
+
+    /// Whether nobody has switched anything off since the rules were asked: a write may have waited for its turn meanwhile.
+    pub(crate) async fn is_still_on(&self, actor: &Actor, prepared: &Prepared) -> Result<(), Problem> {
+        let switches = self.switches_in_force(actor.environment_id).await?;
+        match switches.of_call(actor, prepared) {
+            None => Ok(()),
+            Some(switch) => Err(problem_of_switch(&switch, &prepared.method().tool_name)),
+        }
     }
 }
 
@@ -94,6 +106,7 @@ pub(crate) fn actor_facts(actor: &Actor, door: Door, account: AccountId) -> Call
         allowed_methods: actor.narrowing.methods.as_deref(),
         allows_custom: actor.narrowing.custom,
         account,
+        switched_off: None,
         is_blocked: false,
         is_sandbox: false,
         method: None,

@@ -18,5 +18,6 @@ mod postgres;
 mod replicas;
 mod runs;
 mod scenarios;
+mod switches;
 mod tokens;
 mod tools;

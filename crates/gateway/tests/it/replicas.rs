@@ -97,7 +97,7 @@ impl Replicas {
 }
 
 /// Waits until `is_so`, and says how long that took; fails when it does not come about in good time.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) -> Duration {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what}: never");

@@ -67,7 +67,7 @@ pub(crate) async fn in_state(gateway: &Gateway, actor: &Arc<Actor>, id: RunId, s
 }
 
 /// What failed a run, and who said so.
-fn failure(run: &RunView) -> (Code, DecidedBy) {
+pub(crate) fn failure(run: &RunView) -> (Code, DecidedBy) {
     let outcome = run.outcome.as_ref().unwrap();
     let Some(Action::Failed { problem, .. }) = &outcome.action else { panic!("{outcome:?}") };
     (problem.code(), outcome.decided_by)

@@ -43,6 +43,7 @@ fn facts() -> CallFacts<'static> {
         allowed_methods: None,
         allows_custom: false,
         account: account(1),
+        switched_off: None,
         is_blocked: false,
         is_sandbox: false,
         method: Some(suspend()),
@@ -55,6 +56,10 @@ fn facts() -> CallFacts<'static> {
 
 fn read() -> CallFacts<'static> {
     CallFacts { method: Some(list()), effect: Effect::Read, grounding: None, ..facts() }
+}
+
+fn switch(what: SwitchedOff) -> SwitchFacts<'static> {
+    SwitchFacts { what, reason: "an incident", since: Timestamp::from_unix_ms(1_700_000_000_000) }
 }
 
 fn raw() -> CallFacts<'static> {
@@ -81,12 +86,13 @@ fn every_role_meets_every_rule() {
     let others = [account(2)];
     let tools = ["other_tool".to_owned()];
     let methods = ["read".to_owned()];
-    let broken: [(Rule, CallFacts<'_>); 8] = [
+    let broken: [(Rule, CallFacts<'_>); 9] = [
         (Rule::TokenRole, facts()),
         (Rule::TokenAccounts, CallFacts { allowed_accounts: Some(&others), ..facts() }),
         (Rule::TokenTools, CallFacts { allowed_tools: Some(&tools), ..facts() }),
         (Rule::TokenMethods, CallFacts { allowed_methods: Some(&methods), ..facts() }),
         (Rule::TokenCustom, CallFacts { allows_custom: false, ..raw() }),
+        (Rule::SwitchedOff, CallFacts { switched_off: Some(switch(SwitchedOff::Tool)), ..read() }),
         (Rule::AccountBlocked, CallFacts { is_blocked: true, ..read() }),
         (Rule::SandboxWrite, CallFacts { is_sandbox: true, ..facts() }),
         (Rule::GroundedId, CallFacts { grounding: Some(Grounding::Unread), ..facts() }),
@@ -114,7 +120,14 @@ fn codes_hints_and_next_calls_teach() {
         (CallFacts { allowed_tools: Some(&none), ..facts() }, Code::PermissionDenied, "1_password_users_suspend"),
         (CallFacts { allowed_methods: Some(&none), ..facts() }, Code::PermissionDenied, "token_methods"),
         (CallFacts { allows_custom: false, ..raw() }, Code::PermissionDenied, "raw calls"),
-        (CallFacts { is_blocked: true, ..facts() }, Code::AccountBlocked, "switched off"),
+        (
+            CallFacts { switched_off: Some(switch(SwitchedOff::Environment)), ..facts() },
+            Code::SwitchedOff,
+            "1_password_users_suspend was not sent: this environment is switched off since 2023-11-14T22:13:20.000Z \
+             (rule switched_off): an incident",
+        ),
+        (CallFacts { switched_off: Some(switch(SwitchedOff::Token)), ..raw() }, Code::SwitchedOff, "a raw call was"),
+        (CallFacts { is_blocked: true, ..facts() }, Code::AccountBlocked, "blocked"),
         (CallFacts { is_sandbox: true, ..facts() }, Code::SandboxWrite, "sandbox"),
         (CallFacts { grounding: Some(Grounding::Unread), ..facts() }, Code::UngroundedId, "not returned by any read"),
         (CallFacts { grounding: Some(Grounding::Expired), ..facts() }, Code::UngroundedId, "too long ago"),

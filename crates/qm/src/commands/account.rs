@@ -94,7 +94,7 @@ fn print(format: Format, account: &Account) -> Result<(), Failure> {
 
 fn table(accounts: &[Account]) -> Rows {
     let state = |account: &Account| match (account.blocked, account.sandbox) {
-        (true, _) => "switched off",
+        (true, _) => "blocked",
         (_, true) => "sandbox",
         _ => "live",
     };

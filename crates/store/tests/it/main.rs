@@ -7,6 +7,7 @@ mod chain;
 #[macro_use]
 mod conformance;
 mod crash;
+mod guards;
 mod plans;
 mod postgres_database;
 mod postgres_tls;

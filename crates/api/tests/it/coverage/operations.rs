@@ -25,7 +25,7 @@ const fn operation(
 
 /// Every operation. Deletions of what others need come last.
 pub(super) fn operations() -> Vec<Operation> {
-    [accounts(), calls(), raw_calls(), configuration(), policy(), runs(), plans(), service(), deletions()]
+    [accounts(), calls(), raw_calls(), configuration(), policy(), switches(), runs(), plans(), service(), deletions()]
         .into_iter()
         .flatten()
         .collect()
@@ -277,6 +277,24 @@ fn policy() -> Vec<Operation> {
             OWN,
             Record("policy.restore"),
         ),
+    ]
+}
+
+fn switches() -> Vec<Operation> {
+    const REASON: fn(&TestApp) -> Option<Value> = |_| Some(json!({"reason": "an incident"}));
+    const OWN: Foreign = Nothing("it is the environment of the token; the gateway's tests look at the other one");
+    const TOOL: &str = "/switch/tool/{name}";
+    const A_TOOL: &str = "/switch/tool/1_password_users_reactivate";
+    vec![
+        operation("put", "/switch/account/{id}", "/switch/account/{account}", REASON, Named, Record("switch.off")),
+        operation("get", "/switch", "/switch", NOTHING, OWN, READ),
+        operation("delete", "/switch/account/{id}", "/switch/account/{account}", NOTHING, Named, Record("switch.on")),
+        operation("put", "/switch/environment", "/switch/environment", REASON, OWN, Record("switch.off")),
+        operation("delete", "/switch/environment", "/switch/environment", NOTHING, OWN, Record("switch.on")),
+        operation("put", "/switch/token/{id}", "/switch/token/{token}", REASON, Named, Record("switch.off")),
+        operation("delete", "/switch/token/{id}", "/switch/token/{token}", NOTHING, Named, Record("switch.on")),
+        operation("put", TOOL, A_TOOL, REASON, OWN, Record("switch.off")),
+        operation("delete", TOOL, A_TOOL, NOTHING, OWN, Record("switch.on")),
     ]
 }
 

@@ -27,7 +27,7 @@ fn write(operation: &'static str, status: u16, path: &'static str, body: Value, 
 
 /// Every write. Deletions of what others need come last.
 pub(super) fn writes() -> Vec<Write> {
-    [calls(), raw_calls(), configuration(), runs(), plans(), deletions()].into_iter().flatten().collect()
+    [calls(), raw_calls(), configuration(), switches(), runs(), plans(), deletions()].into_iter().flatten().collect()
 }
 
 /// The vendor knows only `suspend`; what it says of the rest is an answer too.
@@ -164,6 +164,24 @@ fn configuration() -> Vec<Write> {
             json!({"before": "2100-01-01T00:00:00Z"}),
             ("/audit-log/prune", json!({"before": "2101-01-01T00:00:00Z"})),
         ),
+    ]
+}
+
+/// What is switched off is switched on again right after.
+fn switches() -> Vec<Write> {
+    let off = |operation, path| {
+        write(operation, 200, path, json!({"reason": "an incident"}), (path, json!({"reason": "another"})))
+    };
+    let on = |operation, path, other| write(operation, 204, path, Value::Null, (other, Value::Null));
+    vec![
+        off("put /switch/environment", "/switch/environment"),
+        on("delete /switch/environment", "/switch/environment", "/switch/tool/other"),
+        off("put /switch/account/{id}", "/switch/account/{account}"),
+        on("delete /switch/account/{id}", "/switch/account/{account}", "/switch/account/{spare}"),
+        off("put /switch/token/{id}", "/switch/token/{token}"),
+        on("delete /switch/token/{id}", "/switch/token/{token}", "/switch/token/{nobody}"),
+        off("put /switch/tool/{name}", "/switch/tool/1_password_users_reactivate"),
+        on("delete /switch/tool/{name}", "/switch/tool/1_password_users_reactivate", "/switch/tool/other"),
     ]
 }
 

@@ -30,7 +30,7 @@ pub(super) enum Ending {
     Failed(Problem),
     /// The run is to stop, and nobody knows yet what came of the call.
     Halted,
-    /// The token that started the run cannot be used any more.
+    /// The run makes no further call: its token cannot be used any more, or somebody has switched off what it works with.
     NoRights(Problem),
 }
 
@@ -81,6 +81,7 @@ impl Task {
         let request_id = self.gateway.request_id();
         match self.answer(&actor, request_id, call).await {
             Ok((result, grounds)) => Ending::Answered { result, request_id, grounds },
+            Err(problem) if problem.code() == Code::SwitchedOff => Ending::NoRights(problem.with_instance(request_id)),
             Err(problem) => Ending::Failed(problem.with_instance(request_id)),
         }
     }
