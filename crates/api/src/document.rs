@@ -21,6 +21,7 @@ const TAGS: &[(&str, &str)] = &[
     ("integrations", "Vendors, each described by a definition, and overrides of it."),
     ("runs", "Pieces of work that the gateway does by itself, journaled step by step."),
     ("plans", "Sets of writes that are rehearsed, shown and executed exactly so, once; undo of runs."),
+    ("approvals", "What a person has to say yes to before it is done."),
     ("tokens", "API tokens."),
     ("environments", "The isolation boundary."),
     ("policy", "Which calls may not be made: rules, their tests and their versions."),
@@ -36,6 +37,7 @@ const KEY: &str = "idempotency-key";
 /// Bodies that take no other members than those described.
 const CLOSED: &[&str] = &[
     "AccountChange",
+    "ApprovalDecision",
     "ExecutePlan",
     "FindPerson",
     "NewAccount",
@@ -94,6 +96,10 @@ pub fn document() -> Value {
     schemas["Run"] = json!({
         "description": "A run with its steps.",
         "allOf": [{"$ref": "#/components/schemas/RunSummary"}, schemas["Run"].take()],
+    });
+    schemas["Approval"] = json!({
+        "description": "An approval with its card and the votes.",
+        "allOf": [{"$ref": "#/components/schemas/ApprovalSummary"}, schemas["Approval"].take()],
     });
     if let Some(paths) = document["paths"].as_object_mut() {
         *paths = std::mem::take(paths).into_iter().map(complete_path).collect();

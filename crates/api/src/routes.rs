@@ -1,6 +1,7 @@
 //! Every route of the API, in one place.
 
 mod accounts;
+mod approvals;
 mod audit;
 mod custom;
 mod environments;
@@ -85,6 +86,9 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(switches::switch_account_off, switches::switch_account_on))
         .routes(routes!(switches::switch_token_off, switches::switch_token_on))
         .routes(routes!(switches::switch_tool_off, switches::switch_tool_on))
+        .routes(routes!(approvals::list_approvals))
+        .routes(routes!(approvals::get_approval))
+        .routes(routes!(approvals::decide_approval))
         .routes(routes!(runs::list_runs, runs::start_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))

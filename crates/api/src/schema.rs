@@ -2,6 +2,7 @@
 //! member by member. The HTTP suite checks real answers against these shapes.
 #![expect(dead_code, reason = "shapes for the OpenAPI document")]
 
+mod approvals;
 mod audit;
 mod parameters;
 mod plans;
@@ -9,6 +10,7 @@ mod policy;
 mod runs;
 mod switches;
 
+pub(crate) use approvals::*;
 pub(crate) use audit::*;
 pub(crate) use parameters::*;
 pub(crate) use plans::*;
@@ -538,6 +540,8 @@ pub(crate) struct Problem {
     upstream: Option<UpstreamExcerpt>,
     /// Wrong places in the request.
     errors: Option<Vec<FieldError>>,
+    /// The approval that the call waits for, or that refused it.
+    approval: Option<ApprovalNotice>,
 }
 
 /// A call that would help, ready to be made.

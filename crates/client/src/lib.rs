@@ -4,6 +4,7 @@
 //! of the gateway arrives as [`ClientError::Problem`] with the rate limits that came with it.
 
 mod admin;
+mod approvals;
 mod audit;
 mod client;
 mod error;
@@ -17,6 +18,7 @@ mod tools;
 mod watch;
 
 pub use admin::{AuditLogQuery, NewAccount, NewToken};
+pub use approvals::{Approval, ApprovalSummary, ApprovalsQuery, Card, CardRow, Vote};
 pub use audit::{AuditKey, AuditPruned};
 pub use client::{Answer, Client};
 pub use error::ClientError;

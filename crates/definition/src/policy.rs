@@ -2,6 +2,7 @@
 //!
 //! What a rule decides stands in `quartermaster_guard::policy`; here is only what it says.
 
+mod approval;
 mod build;
 mod language;
 
@@ -13,6 +14,11 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Level, Rule};
 use crate::notation::{self, Report, Source};
 use crate::plan::Effect;
 use crate::shape;
+
+pub use approval::{
+    APPROVAL_SECONDS_DEFAULT, APPROVAL_SECONDS_MAX, APPROVAL_SECONDS_MIN, APPROVERS_MAX, ApprovalScope, ApprovalTerms,
+    Approvers, PERSON_MAX_BYTES, QUORUM_MAX,
+};
 
 /// The longest policy, in bytes.
 pub const POLICY_MAX_BYTES: usize = 256 * 1024;
@@ -38,6 +44,19 @@ pub enum Verdict {
     Allow,
     /// It may not.
     Deny,
+    /// It may once a person has said yes. Only rules say so, never the default.
+    RequireApproval,
+}
+
+impl Verdict {
+    /// As it stands in policies: `allow`, `deny`, `require_approval`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::RequireApproval => "require_approval",
+        }
+    }
 }
 
 /// An environment's policy, ready to decide.
@@ -82,8 +101,10 @@ impl Default for Defaults {
 pub struct PolicyRule {
     /// Lower-case letters, digits, `-` and `_`; at most 64.
     pub name: String,
-    /// Whether it denies, or makes an exception to a default that denies.
+    /// Whether it denies, asks for an approval, or makes an exception to a default that denies.
     pub verdict: Verdict,
+    /// What has to be given; `Some` for rules that require an approval, and only for those.
+    pub approval: Option<ApprovalTerms>,
     /// Which calls it is about.
     pub concerns: Matchers,
     /// When it holds; `None` always.

@@ -19,11 +19,12 @@ use quartermaster_engine::{Answer, Call, Failure, Preview};
 use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId};
 use serde_json::{Map, Value, json};
 
+use crate::approvals::{Asking, Taken};
 use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
 use crate::policy::Guarded;
 use crate::{Actor, Gateway};
 pub(crate) use guarding::reads_of;
-use idempotency::Claimed;
+use idempotency::{Claimed, nothing_happened};
 pub(crate) use prepare::Prepared;
 use record::Record;
 
@@ -175,9 +176,10 @@ impl Gateway {
         };
         if prepared.method().effect == Effect::Read {
             let guarded = self.guard(actor, &prepared).await;
+            let guarded = self.with_approval(actor, &prepared, guarded, Asking::Call).await;
             record.guarded(&prepared.entry, &guarded);
             return match guarded.result {
-                Ok(()) => self.read(actor, &prepared, record).await,
+                Ok(()) => self.unless_in_vain(guarded.taken, self.read(actor, &prepared, record).await).await,
                 Err(failed) => {
                     record.not_let_through(&failed.problem).await;
                     Err(failed)
@@ -242,9 +244,13 @@ impl Gateway {
         };
         // In turn, so that the record does not change between this look at it and the write.
         let mut guarded = self.ask_policy(actor, prepared).await;
-        if guarded.result.is_ok() {
-            guarded.result = self.is_still_on(actor, prepared).await.map_err(Into::into);
+        // Before an approval is taken, or anybody is asked for one.
+        if (guarded.result.is_ok() || guarded.approval.is_some())
+            && let Err(problem) = self.is_still_on(actor, prepared).await
+        {
+            (guarded.result, guarded.approval) = (Err(problem.into()), None);
         }
+        let guarded = self.with_approval(actor, prepared, guarded, Asking::Call).await;
         record.guarded(&prepared.entry, &guarded);
         if let Err(failed) = guarded.result {
             drop(turn);
@@ -266,12 +272,27 @@ impl Gateway {
             }
         };
         self.settle(claim, &result).await;
+        let result = self.unless_in_vain(guarded.taken, result).await;
         match record.commit().await {
             Ok(()) => result,
             // The vendor's refusal is the better news; a change without a record must be told.
             Err(_) if result.is_err() => result,
             Err(_) => Err(crate::not_recorded().into()),
         }
+    }
+
+    /// Gives back the approval that a call took when the vendor did not even look at it.
+    async fn unless_in_vain(
+        &self,
+        taken: Option<Taken>,
+        result: Result<CallAnswer, CallProblem>,
+    ) -> Result<CallAnswer, CallProblem> {
+        if let (Some(taken), Err(failed)) = (taken, &result)
+            && nothing_happened(&failed.problem)
+        {
+            self.give_back(taken).await;
+        }
+        result
     }
 
     /// Writes need an audit log that can be written.
@@ -342,6 +363,7 @@ impl Gateway {
         record.forget();
         let prepared = prepared?;
         let guarded = self.guard(actor, &prepared).await;
+        let guarded = self.with_approval(actor, &prepared, guarded, Asking::Rehearsal).await;
         let request = match &guarded.result {
             Ok(()) => {
                 let entry = &prepared.entry;

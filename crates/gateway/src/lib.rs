@@ -2,6 +2,7 @@
 //! that composes the others. Knows no HTTP server and no SQL.
 
 mod accounts;
+mod approvals;
 mod audit;
 mod cache;
 mod call;
@@ -34,6 +35,7 @@ use quartermaster_vault::{CursorSealer, Fingerprinter, RootKey, SigningKey, Toke
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{AccountChange, AccountView, NewAccount};
+pub use approvals::{ApprovalFilter, ApprovalSummary, ApprovalView, Card, CardRow, Decision, VoteView};
 pub use audit::{AuditCursor, AuditFilter, AuditKeyView, AuditOutcome, Pruned};
 pub use call::{Arguments, CallAnswer, CallProblem, CallRequest, Door, DryRun, Target};
 pub use environments::{initialise, recover_operator};

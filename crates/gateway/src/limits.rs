@@ -18,6 +18,16 @@ pub const SWITCH_REASON_MAX_BYTES: usize = 500;
 pub const TOOL_NAME_MAX_BYTES: usize = 64;
 /// Cases that one test of a policy takes.
 pub const POLICY_CASES_MAX: usize = 200;
+/// Rows that the card of an approval shows.
+pub const CARD_ROWS_MAX: usize = 1_000;
+/// The longest card of an approval, in bytes of JSON.
+pub const CARD_MAX_BYTES: usize = 1024 * 1024;
+/// The longest text in a card, in characters.
+pub const CARD_TEXT_MAX_CHARACTERS: usize = 300;
+/// The longest value in a card (arguments, a record), in bytes of JSON; of a longer one only the length is shown.
+pub const CARD_VALUE_MAX_BYTES: usize = 4 * 1024;
+/// The longest reason that an approver gives, in bytes.
+pub const APPROVAL_REASON_MAX_BYTES: usize = 1_000;
 /// Data keys of environments that are kept unwrapped.
 pub const DATA_KEYS_CACHED_MAX: usize = 4_096;
 /// Bytes of rendered tool lists that are kept.

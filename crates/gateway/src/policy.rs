@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use cases::{CaseResult, PolicyTest};
-pub(crate) use door::{Guarded, read_of, reader_of};
+pub(crate) use door::{Guarded, read_of, reader_of, unread};
 
 use crate::page::{self, Page, PageQuery};
 use crate::{Actor, Gateway, rights, storage_problem};

@@ -1,13 +1,14 @@
 //! What an environment's policy says of a call: facts in, a decision out, with every rule that was looked at.
 //!
-//! A rule that denies wins, whatever other rules say; the default decides where no rule does, and a rule that allows is an
-//! exception to a default that denies. A condition that cannot be evaluated never lets a call through.
+//! A rule that denies wins, whatever other rules say; then a rule that requires an approval; the default decides where no rule
+//! does, and a rule that allows is an exception to a default that denies. A condition that cannot be evaluated never lets a call
+//! through.
 
 mod explain;
 mod variables;
 
 use quartermaster_definition::plan::{Effect, MethodKind};
-use quartermaster_definition::policy::{Matchers, Policy, PolicyRule, Verdict};
+use quartermaster_definition::policy::{ApprovalTerms, Matchers, Policy, PolicyRule, Verdict};
 use quartermaster_definition::tools::method_matches;
 use quartermaster_types::{AccountId, Timestamp, TokenId};
 use serde_json::{Map, Value};
@@ -95,6 +96,14 @@ pub struct PolicyDecision<'p> {
     pub looked_at: Vec<Looked<'p>>,
 }
 
+impl<'p> PolicyDecision<'p> {
+    /// The rule that requires an approval and what it asks for; `None` where none is required.
+    pub fn required_approval(&self) -> Option<(&'p PolicyRule, &'p ApprovalTerms)> {
+        let rule = self.decided_by.filter(|_| self.verdict == Verdict::RequireApproval)?;
+        Some((rule, rule.approval.as_ref()?))
+    }
+}
+
 /// Whether a rule that is about this call looks at the record, so that the record has to be read first.
 pub fn needs_record(policy: &Policy, facts: &PolicyFacts<'_>) -> bool {
     let looks = |rule: &&PolicyRule| rule.when.as_ref().is_some_and(|when| when.uses("record"));
@@ -106,19 +115,20 @@ pub fn decide_policy<'p>(policy: &'p Policy, facts: &PolicyFacts<'_>, record: &V
     let variables = Variables::new(facts, record);
     let mut looked_at = Vec::new();
     let default = policy.default.of(facts.effect);
-    for wanted in [Verdict::Deny, Verdict::Allow] {
+    for wanted in [Verdict::Deny, Verdict::RequireApproval, Verdict::Allow] {
         let rules = policy.rules.iter().filter(|rule| rule.verdict == wanted);
         for rule in rules.filter(|rule| has_a_say(policy, rule, facts)) {
             let held = held(rule, &variables);
-            // Where it is not known whether a rule that denies holds, the call is denied; a rule that allows does not allow.
-            let decides = match held {
-                Held::Yes => true,
-                Held::No => false,
-                Held::Failed(_) => wanted == Verdict::Deny,
+            // Where it is not known whether a rule that denies or asks for an approval holds, the call is denied: a person who
+            // says yes would not know to what. A rule that allows does not allow.
+            let verdict = match held {
+                Held::Yes => Some(wanted),
+                Held::No => None,
+                Held::Failed(_) => (wanted != Verdict::Allow).then_some(Verdict::Deny),
             };
             looked_at.push(Looked { rule, held });
-            if decides {
-                return PolicyDecision { verdict: wanted, decided_by: Some(rule), looked_at };
+            if let Some(verdict) = verdict {
+                return PolicyDecision { verdict, decided_by: Some(rule), looked_at };
             }
         }
     }
@@ -127,7 +137,7 @@ pub fn decide_policy<'p>(policy: &'p Policy, facts: &PolicyFacts<'_>, record: &V
 
 /// Whether the rule can decide this call: one that allows has nothing to say where the default allows.
 fn has_a_say(policy: &Policy, rule: &PolicyRule, facts: &PolicyFacts<'_>) -> bool {
-    (rule.verdict == Verdict::Deny || policy.default.of(facts.effect) == Verdict::Deny)
+    (rule.verdict != Verdict::Allow || policy.default.of(facts.effect) == Verdict::Deny)
         && concerns(&rule.concerns, facts)
 }
 

@@ -1,5 +1,6 @@
 //! The command line. Each flag has its variable in the environment; `env` has the names of those without a flag.
 
+mod approvals;
 mod audit_log;
 mod gateway;
 mod local;
@@ -21,6 +22,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use quartermaster_types::AccountId;
 
+pub(crate) use approvals::{ApprovalCommand, ApprovalList, ApprovalWatch};
 pub(crate) use audit_log::{
     AuditExportArguments, AuditExportFormat, AuditListArguments, AuditLogArguments, AuditLogCommand,
     AuditVerifyArguments,
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     /// Switch off at once what must not go on: the environment, an account, a token, a tool
     #[command(subcommand)]
     Switch(SwitchCommand),
+    /// Decide what waits for a person: list, show, approve, deny
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
     /// Check and show definitions of integrations
     #[command(subcommand)]
     Definition(DefinitionCommand),
@@ -182,7 +187,9 @@ fn switch() -> FalseyValueParser {
 /// An id as the lists print it.
 fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| {
-        "not an id, which is a UUID: `qm account list`, `qm token list`, `qm plan list` and `qm runs list` show those that there are".to_owned()
+        "not an id, which is a UUID: `qm account list`, `qm token list`, `qm plan list`, `qm runs list` and `qm approval list` show those \
+         that there are"
+            .to_owned()
     })
 }
 

@@ -52,6 +52,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             None => runtime::talking()?.block_on(commands::policy::run(&command)),
         },
         Command::Switch(command) => runtime::talking()?.block_on(commands::switches::run(&command)),
+        Command::Approval(command) => runtime::talking()?.block_on(commands::approval::run(&command)),
         Command::Definition(command) => commands::definition::run(&command),
         Command::Playbook(command) => match commands::playbook::local(&command) {
             Some(done) => done,

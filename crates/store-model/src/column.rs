@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use quartermaster_types::{AuditId, RequestId};
+use quartermaster_types::{ApprovalState, AuditId, RequestId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Narrowing, Outcome, PlanState, Role, RunState, StoreError, SwitchKind};
+use crate::{ApprovalKind, Narrowing, Outcome, PlanState, Role, RunState, StoreError, SwitchKind};
 
 /// How long before its call's start, by the id, an audit record may be dated. Both ids come from clocks that agree to
 /// the millisecond in one process; the slack is for clocks of several machines and for corrections in between.
@@ -57,6 +57,26 @@ pub fn run_state_from_text(column: &'static str, text: &str) -> Result<RunState,
 /// Where a plan stands.
 pub fn plan_state_from_text(column: &'static str, text: &str) -> Result<PlanState, CorruptColumn> {
     PlanState::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// Where an approval stands.
+pub fn approval_state_from_text(column: &'static str, text: &str) -> Result<ApprovalState, CorruptColumn> {
+    ApprovalState::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// What an approval is about.
+pub fn approval_kind_from_text(column: &'static str, text: &str) -> Result<ApprovalKind, CorruptColumn> {
+    ApprovalKind::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// Numbers of rows from their JSON text.
+pub fn numbers_from_text(column: &'static str, text: &str) -> Result<Vec<u32>, CorruptColumn> {
+    serde_json::from_str(text).map_err(|_| CorruptColumn(column))
+}
+
+/// Numbers of rows as JSON text.
+pub fn numbers_to_text(numbers: &[u32]) -> String {
+    Value::from(numbers.to_vec()).to_string()
 }
 
 /// A token's narrowing from its JSON text.
@@ -136,6 +156,18 @@ mod tests {
             assert_eq!(run_state_from_text("state", state.as_str()), Ok(state));
             assert_eq!(serde_json::to_value(state).ok(), Some(Value::from(state.as_str())));
         }
+        for state in ApprovalState::ALL {
+            assert_eq!(approval_state_from_text("state", state.as_str()), Ok(state));
+            assert_eq!(serde_json::to_value(state).ok(), Some(Value::from(state.as_str())));
+        }
+        for kind in ApprovalKind::ALL {
+            assert_eq!(approval_kind_from_text("kind", kind.as_str()), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).ok(), Some(Value::from(kind.as_str())));
+        }
+        assert_eq!(approval_state_from_text("state", "maybe"), Err(CorruptColumn("state")));
+        assert_eq!(approval_kind_from_text("kind", "all"), Err(CorruptColumn("kind")));
+        assert_eq!(numbers_from_text("vetoed", &numbers_to_text(&[1, 7])), Ok(vec![1, 7]));
+        assert_eq!(numbers_from_text("vetoed", "[-1]"), Err(CorruptColumn("vetoed")));
         assert_eq!(run_state_from_text("state", "lost"), Err(CorruptColumn("state")));
         assert_eq!(role_from_text("role", "root"), Err(CorruptColumn("role")));
         assert_eq!(outcome_from_text("outcome", ""), Err(CorruptColumn("outcome")));

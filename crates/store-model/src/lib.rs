@@ -4,6 +4,7 @@ use quartermaster_types::{AccountId, AuditId, EnvironmentId, RequestId, Timestam
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod approvals;
 pub mod chain;
 pub mod column;
 mod guards;
@@ -12,6 +13,7 @@ mod reads;
 mod revisions;
 mod runs;
 
+pub use approvals::{ApprovalKind, ApprovalQuery, ApprovalRow, Opened, VoteRow, Voted};
 pub use guards::{
     BLAST_LIMITS_MAX, Blast, BlastReservation, BlastUsage, BlastUse, DirectorySizeRow, SwitchKind, SwitchRow,
 };

@@ -1,6 +1,7 @@
 //! PostgreSQL back end: a pool of connections to one database, which several replicas may share.
 
 mod accounts;
+mod approvals;
 mod audit;
 mod audit_chain;
 mod columns;

@@ -4,6 +4,7 @@
 //! polling of a busy database) while readers go on beside them: the journal is a write-ahead log.
 
 mod accounts;
+mod approvals;
 mod audit;
 mod audit_chain;
 mod columns;

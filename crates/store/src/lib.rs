@@ -1,5 +1,6 @@
 //! The store: one closed choice of back ends with the same functions, and the conformance suite that holds both to it.
 
+mod approvals;
 mod guards;
 mod plans;
 mod reads;

@@ -284,6 +284,20 @@ impl TestApp {
         client.post(&self.account_path(&format!("/tools/{tool}/call")), &json!({ "arguments": arguments })).await
     }
 
+    /// An approval that waits: an agent wants to suspend somebody, and the policy asks a person. The policy is empty afterwards.
+    pub async fn approval(&self) -> String {
+        let agent = self.client(json!({"role": "agent"})).await;
+        let asking = "version: 1\nrules:\n  - {name: ask, effect: require_approval, because: ask a person, \
+                      match: {methods: [users.suspend]}}\n";
+        self.operator.put("/policy", &json!({"document": asking})).await.expect(200);
+        self.call(&agent, "list_all_1_password_users", json!({"email": "a.miller@company.com"})).await.expect(200);
+        let id = self.person("a.miller@company.com");
+        let held = self.call(&agent, "1_password_users_suspend", json!({"id": id})).await;
+        let problem = held.problem(403, "approval_required");
+        self.operator.put("/policy", &json!({"document": "version: 1"})).await.expect(200);
+        problem["approval"]["id"].as_str().expect("the problem names the approval").to_owned()
+    }
+
     /// The body that starts a rehearsal of an offboarding, which changes nothing.
     pub fn run_body(&self, email: &str) -> Value {
         json!({"playbook": "offboard", "integrated_account_id": self.account, "input": {"email": email, "dry_run": true}})

@@ -59,6 +59,8 @@ typed_id! {
     DeliveryId,
     /// A plan: a set of writes with their before-states.
     PlanId,
+    /// An approval.
+    ApprovalId,
     /// One call; the same in the answer's `x-request-id`, the log and the audit record.
     RequestId,
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ApprovalNotice;
+
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:literal, $title:literal, $advice:literal;)+) => {
         /// The closed list of problem codes. Each is served at `/problems/{code}` with what it means and what to do.
@@ -71,7 +73,7 @@ codes! {
     UngroundedId = "ungrounded_id", 403, "This id was not read in this session",
         "Writes are accepted only for ids that a read in the same session returned. Find the record with the call in `next_calls`, take its exact id from the answer and call again. An id from memory, from a text or changed by one character is refused before anything is sent.";
     ApprovalRequired = "approval_required", 403, "Approval required",
-        "A person has to approve this call first. Report that it waits for approval; calling again does not speed it up.";
+        "A person has to approve this call first, and was asked; nothing was sent. `approval` names the card and how long it waits. Report that it waits. When `GET /approval/{id}` says `approved`, make the very same call again in the same session: it passes once. Calling before that does not speed it up.";
     DeniedByPolicy = "denied_by_policy", 403, "Denied by policy",
         "The environment's policy denies this call. The detail names the rule and its reason; `dry_run=true` shows every rule that was looked at. Do not ask again: report it with the name of the rule. An admin can change the policy (`qm policy`).";
     BlastRadiusExceeded = "blast_radius_exceeded", 403, "Too many changes",
@@ -210,6 +212,9 @@ pub struct Body {
     /// Wrong places in the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The approval that the call waits for, or that refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<ApprovalNotice>>,
 }
 
 impl Problem {
@@ -238,6 +243,7 @@ impl Problem {
             retry_after_seconds: None,
             upstream: None,
             errors: Vec::new(),
+            approval: None,
         }))
     }
 
@@ -284,6 +290,12 @@ impl Problem {
     /// Adds what the vendor answered.
     pub fn with_upstream(mut self, upstream: UpstreamExcerpt) -> Self {
         self.0.upstream = Some(upstream);
+        self
+    }
+
+    /// Names the approval that is asked for, or that refused.
+    pub fn with_approval(mut self, approval: ApprovalNotice) -> Self {
+        self.0.approval = Some(Box::new(approval));
         self
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct PolicyCase {
     /// `actor` (`token_id`, `name`, `role`, `session`), `time`, `record`. What is left out is as for a read by an agent through
     /// the tool door.
     call: Map<String, Value>,
-    /// `allow` or `deny`.
+    /// `allow`, `deny` or `require_approval`.
     expect: String,
     /// The name of the rule that has to decide, or `default`.
     decided_by: Option<String>,

@@ -51,6 +51,7 @@ struct Ids {
     /// The hash of that plan.
     hash: String,
     spare_plan: String,
+    approval: String,
     person: String,
 }
 
@@ -67,6 +68,7 @@ impl Ids {
             plan: plan["id"].as_str().unwrap().to_owned(),
             hash: plan["hash"].as_str().unwrap().to_owned(),
             spare_plan: spare_plan["id"].as_str().unwrap().to_owned(),
+            approval: app.approval().await,
             run: run["id"].as_str().unwrap().to_owned(),
             account: app.account.to_string(),
             token: made["id"].as_str().unwrap().to_owned(),
@@ -83,6 +85,7 @@ impl Ids {
             plan: NOBODY.to_owned(),
             hash: self.hash.clone(),
             spare_plan: NOBODY.to_owned(),
+            approval: NOBODY.to_owned(),
             person: self.person.clone(),
         }
     }
@@ -100,6 +103,7 @@ impl Ids {
             ("{plan}", &self.plan),
             ("{hash}", &self.hash),
             ("{spare_plan}", &self.spare_plan),
+            ("{approval}", &self.approval),
             ("{person}", &self.person),
         ];
         names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
@@ -120,7 +124,7 @@ async fn send(app: &TestApp, client: &Client, operation: &Operation, ids: &Ids) 
 fn without_ids(answer: &Answer, ids: &Ids) -> Value {
     let mut body = answer.json();
     body["instance"] = Value::Null;
-    let known = [&ids.account, &ids.token, &ids.run, &ids.changed, &ids.plan, &ids.spare_plan];
+    let known = [&ids.account, &ids.token, &ids.run, &ids.approval, &ids.changed, &ids.plan, &ids.spare_plan];
     let text = known.iter().fold(body.to_string(), |text, id| text.replace(*id, "ID"));
     serde_json::from_str(&text).unwrap()
 }

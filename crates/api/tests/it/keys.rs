@@ -111,6 +111,7 @@ async fn every_write_is_done_once_under_its_key() {
     let plan = super::plans::made(&app, "a.miller@company.com").await;
     let spare_plan = super::plans::made(&app, "a.miller@company.com").await["id"].as_str().unwrap().to_owned();
     let (hash, plan) = (plan["hash"].as_str().unwrap().to_owned(), plan["id"].as_str().unwrap().to_owned());
+    let approval = app.approval().await;
     let fill = |text: &str| {
         [
             ("{changed}", &changed),
@@ -118,6 +119,7 @@ async fn every_write_is_done_once_under_its_key() {
             ("{hash}", &hash),
             ("{spare_plan}", &spare_plan),
             ("{run}", &run),
+            ("{approval}", &approval),
             ("{account}", &account),
             ("{spare}", &spare),
             ("{token}", &token),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use quartermaster_expr::Program;
 
+use super::approval::terms;
 use super::{BECAUSE_MAX_BYTES, Defaults, Matchers, POLICY_RULES_MAX, POLICY_VARIABLES, Policy, PolicyRule, Verdict};
 use crate::diagnostics::Rule;
 use crate::plan::Effect;
@@ -45,7 +46,11 @@ fn defaults(node: Option<&Node>) -> Defaults {
 }
 
 fn verdict(node: Option<&Node>) -> Verdict {
-    if node.and_then(Node::text) == Some("deny") { Verdict::Deny } else { Verdict::Allow }
+    match node.and_then(Node::text) {
+        Some("deny") => Verdict::Deny,
+        Some("require_approval") => Verdict::RequireApproval,
+        _ => Verdict::Allow,
+    }
 }
 
 fn rule<'n>(
@@ -60,11 +65,11 @@ fn rule<'n>(
     let verdict = verdict(node.get("effect"));
     let because = node.get("because");
     match because.and_then(Node::text) {
-        None if verdict == Verdict::Deny => report.error_with_help(
+        None if verdict != Verdict::Allow => report.error_with_help(
             node,
             Rule::MissingKey,
             "`because` is missing here",
-            "say why, and whom to ask: the caller of a call that is denied reads it",
+            "say why, and whom to ask: the caller of a call that is denied reads it, and whoever has to approve one",
         ),
         Some(text) if text.len() > BECAUSE_MAX_BYTES => {
             let message = format!("at most {BECAUSE_MAX_BYTES} bytes may stand here, and there are {}", text.len());
@@ -74,12 +79,18 @@ fn rule<'n>(
     }
     let concerns = node.get("match").map(|node| matchers(node, report)).unwrap_or_default();
     let when = node.get("when").and_then(condition);
+    let approval = (verdict == Verdict::RequireApproval).then(|| terms(node.get("approval"), report));
+    if let (None, Some(stray)) = (&approval, node.get("approval")) {
+        let help = "write `effect: require_approval`, or take `approval` away";
+        report.error_with_help(stray, Rule::WrongValue, "only a rule that requires an approval may have this", help);
+    }
     if verdict == Verdict::Allow {
         warn_of_no_use(name_node, default, &concerns, report);
     }
     Some(PolicyRule {
         name: name.to_owned(),
         verdict,
+        approval,
         concerns,
         when,
         because: because.and_then(Node::text).map(str::to_owned),
@@ -125,7 +136,7 @@ fn effect(node: &Node) -> Option<Effect> {
     }
 }
 
-fn texts(list: Option<&Node>) -> Option<Vec<String>> {
+pub(super) fn texts(list: Option<&Node>) -> Option<Vec<String>> {
     Some(list?.items().iter().filter_map(Node::text).map(str::to_owned).collect())
 }
 
@@ -138,7 +149,7 @@ fn patterns(list: Option<&Node>, report: &mut Report<'_>) -> Option<Vec<String>>
     texts(list)
 }
 
-fn ids<Id: FromStr>(list: Option<&Node>, report: &mut Report<'_>) -> Option<Vec<Id>> {
+pub(super) fn ids<Id: FromStr>(list: Option<&Node>, report: &mut Report<'_>) -> Option<Vec<Id>> {
     let mut ids = Vec::new();
     for item in list?.items() {
         match item.text().map(Id::from_str) {

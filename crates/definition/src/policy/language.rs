@@ -32,14 +32,59 @@ static DEFAULTS: Object = Object {
 static RULE: Object = Object {
     fields: &[
         required("name", Shape::Text, "Its name in answers and audit records."),
-        required("effect", VERDICTS, "`deny`, or `allow` as an exception to a default that denies."),
+        required(
+            "effect",
+            Shape::Choice(&["allow", "deny", "require_approval"]),
+            "`deny`; `require_approval`: a person has to say yes first; or `allow` as an exception to a default that denies.",
+        ),
         optional("match", Shape::Object(&MATCH), "Which calls it is about; all when left out."),
         optional(
             "when",
             Shape::Expression(super::POLICY_VARIABLES),
             "A CEL condition: when it holds; always when left out.",
         ),
-        optional("because", Shape::Text, "What the caller is told. A rule that denies needs it."),
+        optional(
+            "because",
+            Shape::Text,
+            "What the caller is told, and the approver. A rule that denies or requires an approval needs it.",
+        ),
+        optional("approval", Shape::Object(&APPROVAL), "What has to be given, with `effect: require_approval`."),
+    ],
+    groups: &[],
+};
+
+static APPROVAL: Object = Object {
+    fields: &[
+        optional(
+            "scope",
+            Shape::Choice(&["call", "run", "plan"]),
+            "What one approval lets through: this call, once; every call of the run that the rule is about; or only calls of a \
+             plan that was approved. `call` when left out.",
+        ),
+        optional(
+            "quorum",
+            Shape::Integer { min: 1, max: super::QUORUM_MAX as u64 },
+            "How many approvers have to say yes; 1 when left out.",
+        ),
+        optional("expires_in", Shape::Duration, "How long it waits for that, and then to be used; `1h` when left out."),
+        optional(
+            "approvers",
+            Shape::Object(&APPROVERS),
+            "Who may decide; admins when left out. Never who asked, and no agent.",
+        ),
+    ],
+    groups: &[],
+};
+
+static APPROVERS: Object = Object {
+    fields: &[
+        optional(
+            "roles",
+            Shape::List { of: &Shape::Choice(&["admin", "auditor"]), min: 1 },
+            "Tokens with these roles that are not narrowed.",
+        ),
+        optional("tokens", TEXTS, "Ids of tokens."),
+        optional("people", TEXTS, "Names or e-mail addresses of people who decide by a link of their own."),
     ],
     groups: &[],
 };

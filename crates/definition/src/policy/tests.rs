@@ -102,3 +102,69 @@ fn a_policy_has_limits() {
     assert!(load_policy("p", &padded(POLICY_MAX_BYTES)).0.is_some());
     assert_eq!(problem(&padded(POLICY_MAX_BYTES + 1)).0, "limit");
 }
+
+fn terms_of(approval: &str) -> ApprovalTerms {
+    let rule = format!("name: x\neffect: require_approval\nbecause: y\n{approval}");
+    let (policy, diagnostics) = load_policy("p", &with_rule(&rule));
+    let policy = policy.unwrap_or_else(|| panic!("{diagnostics}"));
+    policy.rules[0].approval.clone().unwrap()
+}
+
+#[test]
+fn a_rule_says_what_an_approval_takes() {
+    assert_eq!(terms_of(""), ApprovalTerms::default());
+    let token = "01890000-0000-7000-8000-000000000001";
+    let terms = terms_of(&format!(
+        "approval: {{scope: run, quorum: 2, expires_in: 2h, approvers: {{tokens: [{token}, {token}], people: [jane, joe]}}}}"
+    ));
+    assert_eq!((terms.scope, terms.quorum, terms.expires_in_seconds), (ApprovalScope::Run, 2, 7200));
+    assert_eq!(terms.approvers.roles, Vec::<String>::new(), "who is named is all there is");
+    assert_eq!(terms.approvers.tokens, [token.parse().unwrap()], "a token has one vote");
+    assert_eq!(terms.approvers.people, ["jane", "joe"]);
+    let (policy, _) = load_policy("p", GOOD);
+    assert!(policy.unwrap().rules.iter().all(|rule| rule.approval.is_none()));
+}
+
+#[test]
+fn mistakes_in_approvals_are_named_with_their_place() {
+    let with =
+        |approval: &str| with_rule(&format!("name: x\neffect: require_approval\nbecause: y\napproval: {approval}"));
+    let people = |count: usize| (0..count).map(|number| format!("p{number}")).collect::<Vec<_>>().join(", ");
+    for (text, rule, pointer) in [
+        (with_rule("name: x\neffect: require_approval"), "missing-key", "/rules/0"),
+        ("version: 1\ndefault: require_approval\n".to_owned(), "wrong-value", "/default"),
+        (with_rule("name: x\neffect: deny\nbecause: y\napproval: {quorum: 1}"), "wrong-value", "/rules/0/approval"),
+        (with("{quorum: 0}"), "wrong-value", "/rules/0/approval/quorum"),
+        (with(&format!("{{quorum: {}}}", QUORUM_MAX + 1)), "wrong-value", "/rules/0/approval/quorum"),
+        (with("{scope: session}"), "wrong-value", "/rules/0/approval/scope"),
+        (with("{expires_in: 59s}"), "wrong-value", "/rules/0/approval/expires_in"),
+        (with("{expires_in: 31d}"), "wrong-value", "/rules/0/approval/expires_in"),
+        (with("{expires_in: soon}"), "wrong-value", "/rules/0/approval/expires_in"),
+        (with("{approvers: {roles: [agent]}}"), "wrong-value", "/rules/0/approval/approvers/roles/0"),
+        (with("{approvers: {tokens: [x]}, quorum: 1}"), "wrong-value", "/rules/0/approval/approvers/tokens/0"),
+        (with("{quorum: 2, approvers: {people: [jane]}}"), "wrong-value", "/rules/0/approval/approvers"),
+        (with("{approvers: {people: [jane, jane]}}"), "duplicate-key", "/rules/0/approval/approvers/people/1"),
+        (
+            with(&format!("{{approvers: {{people: [{}]}}}}", people(APPROVERS_MAX + 1))),
+            "limit",
+            &format!("/rules/0/approval/approvers/people/{APPROVERS_MAX}"),
+        ),
+        (
+            with(&format!("{{approvers: {{people: [{}]}}}}", "n".repeat(PERSON_MAX_BYTES + 1))),
+            "bad-name",
+            "/rules/0/approval/approvers/people/0",
+        ),
+        (with("{approve_own: true}"), "unknown-key", "/rules/0/approval/approve_own"),
+    ] {
+        let found = problems(&text);
+        assert!(found.iter().any(|(a, b, _)| (a.as_str(), b.as_str()) == (rule, pointer)), "{text}: {found:?}");
+    }
+    terms_of(&format!("approval: {{quorum: {QUORUM_MAX}, expires_in: 60s}}"));
+    terms_of("approval: {expires_in: 30d}");
+    let most = format!(
+        "approval: {{approvers: {{people: [{}, {}]}}}}",
+        "n".repeat(PERSON_MAX_BYTES),
+        people(APPROVERS_MAX - 1)
+    );
+    assert_eq!(terms_of(&most).approvers.people.len(), APPROVERS_MAX);
+}

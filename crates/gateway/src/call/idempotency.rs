@@ -79,6 +79,6 @@ impl Gateway {
 }
 
 /// Problems after which the same call may be made again under the same key.
-fn nothing_happened(problem: &Problem) -> bool {
+pub(super) fn nothing_happened(problem: &Problem) -> bool {
     matches!(problem.code(), Code::RateLimited | Code::UpstreamForbidden | Code::AccountNeedsReauth | Code::Unavailable)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quartermaster_definition::Method;
 use quartermaster_engine::ListOptions;
 use quartermaster_store_model::Narrowing;
-use quartermaster_types::{Code, Problem};
+use quartermaster_types::{Code, Problem, RequestId};
 use serde_json::{Map, Value};
 
 use super::arguments::{self, CursorContext};
@@ -21,6 +21,7 @@ use crate::{Actor, Gateway, rights};
 
 /// A call whose account, method and arguments are known to be good.
 pub(crate) struct Prepared {
+    pub(crate) request_id: RequestId,
     pub(crate) door: Door,
     pub(crate) session: Option<String>,
     pub(crate) entry: Arc<AccountEntry>,
@@ -73,6 +74,7 @@ impl Gateway {
             arguments::known_fields(&entry.plan.plan, method, fields)?;
         }
         Ok(Prepared {
+            request_id: request.request_id,
             door: request.door,
             session: request.session,
             place,

@@ -51,11 +51,22 @@ struct Case {
     decided_by: Option<String>,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 enum Expected {
     Allow,
     Deny,
+    RequireApproval,
+}
+
+impl Expected {
+    const fn verdict(self) -> Verdict {
+        match self {
+            Self::Allow => Verdict::Allow,
+            Self::Deny => Verdict::Deny,
+            Self::RequireApproval => Verdict::RequireApproval,
+        }
+    }
 }
 
 /// A call; what is left out is as for a read by an agent through the tool door.
@@ -121,8 +132,8 @@ struct ActorFacts {
 impl Gateway {
     /// Runs cases against a document, or against the policy in force (admin and auditor).
     ///
-    /// A case: `{name, call: {tool, method, effect, door, arguments, account, actor, time, record}, expect: "allow" or "deny",
-    /// decided_by}`; at most [`POLICY_CASES_MAX`].
+    /// A case: `{name, call: {tool, method, effect, door, arguments, account, actor, time, record}, expect: "allow", "deny" or
+    /// "require_approval", decided_by}`; at most [`POLICY_CASES_MAX`].
     pub async fn test_policy(
         &self,
         actor: &Actor,
@@ -171,14 +182,13 @@ fn run(policy: &Policy, version: i64, cases: Vec<Case>, now: Timestamp) -> Vec<C
 fn run_case(policy: &Policy, version: i64, case: Case, now: Timestamp) -> CaseResult {
     let call = &case.call;
     let decision = decide_policy(policy, &facts(call, now), &call.record);
-    let expected = if case.expect == Expected::Allow { Verdict::Allow } else { Verdict::Deny };
+    let expected = case.expect.verdict();
     let decider = decision.decided_by.map_or("default", |rule| rule.name.as_str());
-    let word = |verdict: Verdict| if verdict == Verdict::Allow { "allow" } else { "deny" };
     let difference = if decision.verdict == expected {
         let wanted = case.decided_by.as_deref().filter(|wanted| *wanted != decider);
         wanted.map(|wanted| format!("expected to be decided by {wanted}, found {decider}"))
     } else {
-        Some(format!("expected {}, found {} (decided by {decider})", word(expected), word(decision.verdict)))
+        Some(format!("expected {}, found {} (decided by {decider})", expected.as_str(), decision.verdict.as_str()))
     };
     CaseResult { name: case.name, passed: difference.is_none(), difference, decision: decision.why(version) }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use quartermaster_definition::policy::{Defaults, Policy};
 use quartermaster_definition::{Method, MethodKind, Plan};
 use quartermaster_engine::{Answer, Call, Failure, ListOptions, SingleAnswer};
+use quartermaster_guard::expect::Agreement;
 use quartermaster_guard::expect::{self, Compared};
 use quartermaster_guard::{PolicyFacts, PolicyMethod, decide_policy, needs_record};
 use quartermaster_store_model as model;
@@ -12,14 +13,19 @@ use serde_json::{Map, Value, json};
 
 use super::InForce;
 use crate::accounts::AccountEntry;
+use crate::approvals::{Required, Taken};
 use crate::call::{CallProblem, Prepared, reads_of};
 use crate::limits::CALL_DEADLINE;
 use crate::{Actor, Gateway};
 
 /// What the guards made of a call.
 pub(crate) struct Guarded {
-    /// Whether it may be made.
+    /// Whether it may be made. A call that needs an approval may not, until [`Gateway::with_approval`] has found one.
     pub(crate) result: Result<(), CallProblem>,
+    /// The approval that it needs before it may be made.
+    pub(crate) approval: Option<Box<Required>>,
+    /// The approval that it took.
+    pub(crate) taken: Option<Taken>,
     /// What the policy looked at and what decided; `None` where no rule is about the call.
     pub(crate) why: Option<Value>,
     /// The members of the record that were compared with `expect`, where that was given and nothing else refused before.
@@ -33,7 +39,7 @@ pub(crate) struct Guarded {
 impl Guarded {
     /// Decided without the policy.
     pub(crate) fn early(result: Result<(), CallProblem>) -> Self {
-        Self { result, why: None, compared: None, upstream_calls: 0, before: None }
+        Self { result, approval: None, taken: None, why: None, compared: None, upstream_calls: 0, before: None }
     }
 }
 
@@ -42,7 +48,7 @@ impl Guarded {
     pub(crate) fn decision(&self) -> Option<Value> {
         let Some(compared) = &self.compared else { return self.why.clone() };
         let mut decision = self.why.clone().unwrap_or_else(|| json!({"allowed": true}));
-        if self.result.is_err() {
+        if compared.iter().any(|one| one.outcome == Agreement::Different) {
             decision["allowed"] = false.into();
             decision["decided_by"] = "expect".into();
         }
@@ -98,10 +104,14 @@ impl Gateway {
             Some(policy) => decided(policy, in_force.version, &facts, &read.record),
             None => Guarded::early(Ok(())),
         };
-        if let (Ok(()), Some(expect)) = (&guarded.result, &prepared.expect) {
+        // Before anybody is asked: what is not as the caller expects is not worth a person's time.
+        if let Some(expect) = &prepared.expect
+            && (guarded.result.is_ok() || guarded.approval.is_some())
+        {
             let compared = expect::compare(&prepared.entry.plan.plan, method, expect, &read.record);
             if let Some(problem) = expect::problem(&compared, &method.tool_name, reads_of(prepared)) {
                 guarded.result = Err(CallProblem { problem, rate_limits: read.rate_limits });
+                guarded.approval = None;
             }
             guarded.compared = Some(compared);
         }
@@ -128,7 +138,7 @@ impl Gateway {
             Ok(Some(policy)) => {
                 let door = quartermaster_guard::Door::Custom;
                 let facts = PolicyFacts { method_name, effect, ..self.facts_of(actor, entry, door, arguments) };
-                decided(policy, in_force.version, &facts, &Value::Null)
+                cannot_be_approved(decided(policy, in_force.version, &facts, &Value::Null))
             }
             Err(problem) => problem.into(),
         }
@@ -204,7 +214,7 @@ pub(crate) struct ReadRecord {
     /// Null where there is none.
     pub(crate) record: Value,
     /// As it came; `None` where nothing was read.
-    body: Option<Bytes>,
+    pub(crate) body: Option<Bytes>,
     pub(crate) rate_limits: RateLimits,
     pub(crate) upstream_calls: u32,
 }
@@ -241,16 +251,39 @@ fn says_something(in_force: &InForce) -> Result<Option<&Policy>, Problem> {
 
 fn decided(policy: &Policy, version: i64, facts: &PolicyFacts<'_>, record: &Value) -> Guarded {
     let decision = decide_policy(policy, facts, record);
-    let problem = decision.problem(facts, version);
+    let approval = decision.required_approval().map(|(rule, terms)| {
+        Box::new(Required {
+            rule: rule.name.clone(),
+            because: rule.because.clone().unwrap_or_default(),
+            terms: terms.clone(),
+            policy_version: version,
+        })
+    });
+    let problem = decision.problem(facts, version).or_else(|| approval.as_ref().map(|needed| needed.unmet()));
     let concerned = !decision.looked_at.is_empty() || problem.is_some();
     Guarded {
         why: concerned.then(|| decision.why(version)),
+        approval,
         ..Guarded::early(problem.map_or(Ok(()), |problem| Err(problem.into())))
     }
 }
 
+/// What a raw call does is not known well enough to be put before a person.
+fn cannot_be_approved(mut guarded: Guarded) -> Guarded {
+    if let Some(required) = guarded.approval.take() {
+        let detail = format!(
+            "The rule `{}` of this environment's policy (version {}) requires an approval, and a raw call cannot be approved: {}",
+            required.rule, required.policy_version, required.because
+        );
+        let problem = Problem::gateway(Code::DeniedByPolicy, detail)
+            .with_hint("Use the tool or the proxy route for it, which can be approved. Ask whoever keeps the policy if there is none.");
+        guarded.result = Err(problem.into());
+    }
+    guarded
+}
+
 /// The record could not be read, so it is not known what the policy says, and nothing is sent.
-fn unread(failure: Failure) -> Guarded {
+pub(crate) fn unread(failure: Failure) -> Guarded {
     let mut problem = failure.problem;
     let body = problem.body_mut();
     body.detail =

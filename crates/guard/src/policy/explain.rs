@@ -13,14 +13,15 @@ const FAILURE_MAX_CHARACTERS: usize = 300;
 
 impl PolicyDecision<'_> {
     /// `{"allowed", "decided_by", "because", "policy_version", "rules": [{"rule", "effect", "held", "failure"}]}`; `decided_by`
-    /// is the name of a rule, or `default`. `rules` has those that are about the call and were looked at; of more than
+    /// is the name of a rule, or `default`. A call that a rule requires an approval for is not allowed, and has
+    /// `"approval": {"state": "required"}`. `rules` has those that are about the call and were looked at; of more than
     /// [`RULES_EXPLAINED_MAX`] the first are left out, and `rules_left_out` says how many.
     pub fn why(&self, policy_version: i64) -> Value {
         let left_out = self.looked_at.len().saturating_sub(RULES_EXPLAINED_MAX);
         let rules = self.looked_at.iter().skip(left_out).map(|looked| {
             let mut rule = Map::new();
             rule.insert("rule".to_owned(), looked.rule.name.as_str().into());
-            rule.insert("effect".to_owned(), word(looked.rule.verdict).into());
+            rule.insert("effect".to_owned(), looked.rule.verdict.as_str().into());
             rule.insert("held".to_owned(), matches!(looked.held, Held::Yes).into());
             if let Held::Failed(why) = &looked.held {
                 rule.insert("failure".to_owned(), cut(why).into());
@@ -33,6 +34,9 @@ impl PolicyDecision<'_> {
         if let Some(because) = self.decided_by.and_then(|rule| rule.because.as_deref()) {
             why.insert("because".to_owned(), because.into());
         }
+        if self.verdict == Verdict::RequireApproval {
+            why.insert("approval".to_owned(), serde_json::json!({"state": "required"}));
+        }
         why.insert("policy_version".to_owned(), policy_version.into());
         why.insert("rules".to_owned(), rules.collect());
         if left_out > 0 {
@@ -41,9 +45,9 @@ impl PolicyDecision<'_> {
         Value::Object(why)
     }
 
-    /// What the caller of a call that is denied is told; `None` when it is allowed.
+    /// What the caller of a call that is denied is told; `None` when it is allowed, or would be with an approval.
     pub fn problem(&self, facts: &PolicyFacts<'_>, policy_version: i64) -> Option<Problem> {
-        if self.verdict == Verdict::Allow {
+        if self.verdict != Verdict::Deny {
             return None;
         }
         let called = facts.method.map_or("A raw call", |method| method.tool);
@@ -53,6 +57,11 @@ impl PolicyDecision<'_> {
                 let because = rule.because.as_deref().unwrap_or_default();
                 match self.failure() {
                     None => format!("{called} is denied by the rule `{}` of {policy}: {because}", rule.name),
+                    Some(failure) if rule.verdict == Verdict::RequireApproval => format!(
+                        "{called} is denied because the condition of the rule `{}` of {policy}, which requires an approval, \
+                         cannot be evaluated ({failure}). The rule says: {because}",
+                        rule.name
+                    ),
                     Some(failure) => format!(
                         "{called} is denied because the condition of the rule `{}` of {policy} cannot be evaluated \
                          ({failure}), and then the rule counts as one that holds. The rule says: {because}",
@@ -87,13 +96,6 @@ impl PolicyDecision<'_> {
         let (rule, why) = failed?;
         // A rule that denies and failed has decided; one that allows and failed matters where the default denied.
         self.decided_by.is_none_or(|decided| decided.name == rule.name).then_some(why)
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "allow",
-        Verdict::Deny => "deny",
     }
 }
 

@@ -210,3 +210,63 @@ proptest! {
         prop_assert_eq!(decide_policy(&with, &suspend(), &NO_RECORD).verdict, Verdict::Deny);
     }
 }
+
+const WITH_APPROVAL: &str =
+    "  - {name: ask, effect: require_approval, because: ask a person, match: {methods: [users.suspend]}}\n";
+
+#[test]
+fn a_rule_that_requires_an_approval_comes_after_those_that_deny_and_before_the_default() {
+    for default in ["allow", "deny"] {
+        let policy = policy(&format!("version: 1\ndefault: {default}\nrules:\n{WITH_APPROVAL}"));
+        let facts = suspend();
+        let decision = decide_policy(&policy, &facts, &NO_RECORD);
+        assert_eq!(decision.verdict, Verdict::RequireApproval);
+        let (rule, terms) = decision.required_approval().expect("it takes an approval");
+        assert_eq!((rule.name.as_str(), terms.quorum), ("ask", 1));
+        assert!(decision.problem(&facts, 1).is_none(), "it is not denied");
+        let why = decision.why(4);
+        assert_eq!((&why["allowed"], &why["approval"]["state"]), (&json!(false), &json!("required")));
+        let other = PolicyFacts { method: None, method_name: "custom.post", ..facts };
+        assert_eq!(denies(&policy, &other), default == "deny", "the rule is not about raw calls");
+        assert!(decide_policy(&policy, &other, &NO_RECORD).required_approval().is_none());
+    }
+}
+
+#[test]
+fn an_approval_cannot_be_asked_for_by_a_condition_that_cannot_be_evaluated() {
+    let text = "version: 1\nrules:\n  \
+                - {name: ask, effect: require_approval, because: ask a person, when: record.email == 'a'}\n";
+    let policy = policy(text);
+    let facts = suspend();
+    assert!(needs_record(&policy, &facts));
+    let decision = decide_policy(&policy, &facts, &NO_RECORD);
+    assert_eq!(decision.verdict, Verdict::Deny);
+    assert!(decision.required_approval().is_none());
+    let problem = decision.problem(&facts, 1).expect("it is denied");
+    assert!(problem.body().detail.contains("which requires an approval, cannot be evaluated"), "{problem}");
+    let record = json!({"email": "a"});
+    assert_eq!(decide_policy(&policy, &facts, &record).verdict, Verdict::RequireApproval);
+}
+
+proptest! {
+    /// Whatever stands around it: a call that needs an approval is never simply allowed, and one that is denied never asks.
+    #[test]
+    fn deny_wins_over_approval_and_approval_over_allow(
+        allows in proptest::collection::vec(any::<bool>(), 0..6),
+        place in 0_usize..6,
+        denies_too in any::<bool>(),
+        default in any::<bool>(),
+    ) {
+        let mut rules: Vec<String> = allows.iter().enumerate().map(|(number, holds)| {
+            format!("  - {{name: a{number}, effect: allow, when: '{holds}'}}\n")
+        }).collect();
+        rules.insert(place.min(rules.len()), WITH_APPROVAL.to_owned());
+        if denies_too {
+            rules.push("  - {name: d, effect: deny, because: no}\n".to_owned());
+        }
+        let default = if default { "allow" } else { "deny" };
+        let policy = policy(&format!("version: 1\ndefault: {default}\nrules:\n{}", rules.concat()));
+        let expected = if denies_too { Verdict::Deny } else { Verdict::RequireApproval };
+        prop_assert_eq!(decide_policy(&policy, &suspend(), &NO_RECORD).verdict, expected);
+    }
+}

@@ -6,6 +6,7 @@
 mod chain;
 #[macro_use]
 mod conformance;
+mod approvals;
 mod crash;
 mod guards;
 mod plans;

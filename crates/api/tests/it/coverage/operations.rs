@@ -25,10 +25,22 @@ const fn operation(
 
 /// Every operation. Deletions of what others need come last.
 pub(super) fn operations() -> Vec<Operation> {
-    [accounts(), calls(), raw_calls(), configuration(), policy(), switches(), runs(), plans(), service(), deletions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        accounts(),
+        calls(),
+        raw_calls(),
+        configuration(),
+        policy(),
+        switches(),
+        approvals(),
+        runs(),
+        plans(),
+        service(),
+        deletions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn accounts() -> Vec<Operation> {
@@ -255,6 +267,21 @@ fn plans() -> Vec<Operation> {
         ),
         operation("post", "/plan/{id}/discard", "/plan/{spare_plan}/discard", NOTHING, Named, Record("plan.discard")),
         operation("post", "/run/{id}/undo", "/run/{changed}/undo", NOTHING, Named, Record("plan.make")),
+    ]
+}
+
+fn approvals() -> Vec<Operation> {
+    vec![
+        operation("get", "/approval", "/approval", NOTHING, Listed, READ),
+        operation("get", "/approval/{id}", "/approval/{approval}", NOTHING, Named, READ),
+        operation(
+            "post",
+            "/approval/{id}/decide",
+            "/approval/{approval}/decide",
+            |_| Some(json!({"decision": "approve"})),
+            Named,
+            Record("approval.approve"),
+        ),
     ]
 }
 

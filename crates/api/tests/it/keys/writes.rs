@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// One write of the document, and the same with another payload. `{account}`, `{spare}`, `{token}`, `{nobody}`, `{person}` and `{other}`
+/// One write of the document, and the same with another payload. `{account}`, `{spare}`, `{token}`, `{approval}`, `{nobody}`, `{person}` and `{other}`
 /// stand for ids.
 pub(super) struct Write {
     pub(super) operation: &'static str,
@@ -189,6 +189,13 @@ fn runs() -> Vec<Write> {
     let body = |seconds: u32| json!({"playbook": super::waiting(seconds), "integrated_account_id": "{account}"});
     vec![
         write("post /run", 201, "/run", body(600), ("/run", body(601))),
+        write(
+            "post /approval/{id}/decide",
+            200,
+            "/approval/{approval}/decide",
+            json!({"decision": "approve"}),
+            ("/approval/{approval}/decide", json!({"decision": "deny"})),
+        ),
         write("post /run/{id}/cancel", 200, "/run/{run}/cancel", Value::Null, ("/run/{nobody}/cancel", Value::Null)),
     ]
 }
