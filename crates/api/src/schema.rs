@@ -171,6 +171,9 @@ pub(crate) struct Rehearsal {
     method: String,
     /// What the guards say: `allowed`, and the problem when it is not.
     decision: Map<String, Value>,
+    /// `method`: what undoes a write; or `because`: why nothing does. `null` of a read.
+    #[schema(required)]
+    undoable: Option<Map<String, Value>>,
     /// The exact request that would be sent, secrets masked; `null` when the guards refuse.
     #[schema(required)]
     request: Option<Map<String, Value>>,

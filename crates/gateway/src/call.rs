@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 use crate::approvals::{Asking, Taken};
 use crate::limits::{CALL_DEADLINE, PREFER_WAIT_MAX};
+use crate::planning::Undoable;
 use crate::policy::Guarded;
 use crate::{Actor, Gateway};
 pub(crate) use guarding::reads_of;
@@ -148,6 +149,8 @@ pub struct DryRun {
     /// What the guards say: `{"allowed":true}` or `{"allowed":false,"problem":{…}}`; with `policy`, the rules that were
     /// looked at and what decided, where the policy has a rule about the call; with `expect`, each member that was compared.
     pub decision: Value,
+    /// Whether a write can be undone afterwards; `None` of a read.
+    pub undoable: Option<Undoable>,
     /// The exact request; `None` when the guards refuse.
     pub request: Option<Preview>,
 }
@@ -353,7 +356,10 @@ impl Gateway {
         if let Err(failed) = guarded.result {
             decision["problem"] = json!(failed.problem);
         }
-        Ok(DryRun { dry_run: true, method: prepared.method().full_name(), decision, request })
+        let method = prepared.method();
+        let is_write = method.effect != Effect::Read;
+        let undoable = is_write.then(|| Undoable::of(&prepared.entry.plan.plan, method));
+        Ok(DryRun { dry_run: true, method: method.full_name(), decision, undoable, request })
     }
 
     /// A call up to the guards, with the request that would be sent.

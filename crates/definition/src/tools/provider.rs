@@ -15,23 +15,23 @@ const CUT_MARK: &str = "…";
 pub(super) fn tools(plan: &Plan, format: ToolFormat, methods: &[&Method]) -> Value {
     let each = |shape: &dyn Fn(&Method) -> Value| methods.iter().map(|method| shape(method)).collect::<Vec<Value>>();
     match format {
-        ToolFormat::Default => json!({"result": each(&default)}),
-        ToolFormat::OpenAi | ToolFormat::Mistral => json!(each(&|method| function(format, method))),
-        ToolFormat::OpenAiStrict => json!(each(&strict_function)),
+        ToolFormat::Default => json!({"result": each(&|method| default(plan, method))}),
+        ToolFormat::OpenAi | ToolFormat::Mistral => json!(each(&|method| function(plan, format, method))),
+        ToolFormat::OpenAiStrict => json!(each(&|method| strict_function(plan, method))),
         ToolFormat::Anthropic => json!(each(&|method| json!({
             "name": method.tool_name,
-            "description": description(format, method),
+            "description": description(plan, format, method),
             "input_schema": method.input_schema,
         }))),
-        ToolFormat::Gemini => json!([{"functionDeclarations": each(&declaration)}]),
+        ToolFormat::Gemini => json!([{"functionDeclarations": each(&|method| declaration(plan, method))}]),
         ToolFormat::Bedrock => json!(each(&|method| json!({"toolSpec": {
             "name": method.tool_name,
-            "description": description(format, method),
+            "description": description(plan, format, method),
             "inputSchema": {"json": inline(&method.input_schema).schema},
         }}))),
         ToolFormat::Cohere => json!(each(&|method| json!({
             "name": method.tool_alias,
-            "description": description(format, method),
+            "description": description(plan, format, method),
             "parameter_definitions": cohere(&inline(&method.input_schema).schema),
         }))),
         ToolFormat::Mcp => json!(each(&|method| mcp(plan, method))),
@@ -39,7 +39,7 @@ pub(super) fn tools(plan: &Plan, format: ToolFormat, methods: &[&Method]) -> Val
 }
 
 /// Our own shape.
-fn default(method: &Method) -> Value {
+fn default(plan: &Plan, method: &Method) -> Value {
     let part = |wanted: fn(&ArgumentPlace) -> bool| {
         let arguments: Vec<Argument> =
             method.arguments.iter().filter(|argument| wanted(&argument.place)).cloned().collect();
@@ -63,6 +63,7 @@ fn default(method: &Method) -> Value {
             "destructive": method.effect == Effect::Destructive,
             "idempotent": is_idempotent(method),
             "open_world": true,
+            "undone_by": inverse(plan, method).map(|inverse| inverse.tool_name.as_str()),
         },
         "aliases": aliases(method),
     })
@@ -81,28 +82,29 @@ fn aliases(method: &Method) -> Map<String, Value> {
     aliases
 }
 
-fn function(format: ToolFormat, method: &Method) -> Value {
+fn function(plan: &Plan, format: ToolFormat, method: &Method) -> Value {
     json!({"type": "function", "function": {
         "name": method.tool_name,
-        "description": description(format, method),
+        "description": description(plan, format, method),
         "parameters": method.input_schema,
     }})
 }
 
 /// `strict: true` with a schema that the strict mode takes; a tool that it cannot express stays as it is, `strict: false`.
-fn strict_function(method: &Method) -> Value {
+fn strict_function(plan: &Plan, method: &Method) -> Value {
     let format = ToolFormat::OpenAiStrict;
     let strict = strict(&method.input_schema);
     json!({"type": "function", "function": {
         "name": method.tool_name,
-        "description": description(format, method),
+        "description": description(plan, format, method),
         "strict": strict.is_some(),
         "parameters": strict.unwrap_or_else(|| method.input_schema.clone()),
     }})
 }
 
-fn declaration(method: &Method) -> Value {
-    let mut declaration = json!({"name": method.tool_alias, "description": description(ToolFormat::Gemini, method)});
+fn declaration(plan: &Plan, method: &Method) -> Value {
+    let mut declaration =
+        json!({"name": method.tool_alias, "description": description(plan, ToolFormat::Gemini, method)});
     let has_arguments =
         method.input_schema.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
     if has_arguments && let Some(members) = declaration.as_object_mut() {
@@ -115,7 +117,7 @@ fn mcp(plan: &Plan, method: &Method) -> Value {
     json!({
         "name": method.tool_name,
         "title": method.title,
-        "description": description(ToolFormat::Mcp, method),
+        "description": description(plan, ToolFormat::Mcp, method),
         "inputSchema": method.input_schema,
         "outputSchema": method.output_schema,
         "annotations": {
@@ -134,16 +136,30 @@ fn is_idempotent(method: &Method) -> bool {
     method.idempotent || method.effect == Effect::Read
 }
 
-/// The description, or the title where there is none: no provider gets an empty one.
-fn description(format: ToolFormat, method: &Method) -> String {
+/// The method that takes back what this one does.
+fn inverse<'p>(plan: &'p Plan, method: &Method) -> Option<&'p Method> {
+    plan.method(&method.resource, method.transition.as_ref()?.undo.as_deref()?)
+}
+
+/// What the description of a write ends in when no tool takes it back.
+const NOT_UNDONE: &str = "No tool undoes this.";
+
+/// The description, or the title where there is none: no provider gets an empty one. Of a write that nothing undoes it says so,
+/// however long it is.
+fn description(plan: &Plan, format: ToolFormat, method: &Method) -> String {
     let text = match method.description.as_deref().map(str::trim) {
         Some(text) if !text.is_empty() => text,
         _ if !method.title.trim().is_empty() => method.title.as_str(),
         _ => method.tool_name.as_str(),
     };
+    let end = match text.ends_with(['.', '!', '?']) {
+        _ if method.effect == Effect::Read || inverse(plan, method).is_some() => String::new(),
+        true => format!(" {NOT_UNDONE}"),
+        false => format!(". {NOT_UNDONE}"),
+    };
     match format.description_max_chars() {
-        Some(most) => cut(text, most),
-        None => text.to_owned(),
+        Some(most) => cut(text, most - end.chars().count()) + &end,
+        None => text.to_owned() + &end,
     }
 }
 

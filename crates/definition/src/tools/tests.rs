@@ -140,5 +140,26 @@ fn a_tool_without_a_description_is_listed_with_its_title() {
         serde_json::from_slice(&render(&plan, format, &filter(&["create"], &[])).unwrap()).unwrap()
     };
     assert_eq!(rendered(ToolFormat::Default)["result"][0]["description"], Value::Null);
-    assert_eq!(rendered(ToolFormat::OpenAi)[0]["function"]["description"], "Users: create");
+    let described = &rendered(ToolFormat::OpenAi)[0]["function"]["description"];
+    assert_eq!(described, "Users: create. No tool undoes this.");
+}
+
+#[test]
+fn a_write_that_nothing_undoes_says_so_however_long_its_description_is() {
+    let mut plan = acme();
+    let long = "word ".repeat(400);
+    plan.resources["users"].methods["create"].description = Some(long);
+    let bytes = render(&plan, ToolFormat::OpenAi, &filter(&["create"], &[])).unwrap();
+    let tools: Value = serde_json::from_slice(&bytes).unwrap();
+    let described = tools[0]["function"]["description"].as_str().unwrap();
+    assert!(described.ends_with("word…. No tool undoes this."), "{described}");
+    assert!(described.chars().count() <= 1024);
+    let bytes = render(&plan, ToolFormat::Default, &filter(&[], &[])).unwrap();
+    let tools: Value = serde_json::from_slice(&bytes).unwrap();
+    for tool in tools["result"].as_array().unwrap() {
+        let method = plan.tool(tool["name"].as_str().unwrap()).unwrap();
+        let inverse = method.transition.as_ref().and_then(|transition| transition.undo.as_deref());
+        let expected = inverse.map(|inverse| plan.method(&method.resource, inverse).unwrap().tool_name.clone());
+        assert_eq!(tool["annotations"]["undone_by"], serde_json::json!(expected), "{}", tool["name"]);
+    }
 }

@@ -191,7 +191,7 @@ fn about(
     row.forecast = if is_done { Forecast::Unchanged } else { Forecast::Changes };
     row.after = (!removes).then(|| after_by_name(record, &before, &after, &prepared.arguments));
     row.diff = differences(record, &after, removes);
-    row.undoable = (!is_done).then(|| undoable(plan, method));
+    row.undoable = (!is_done).then(|| Undoable::of(plan, method));
     let step = PlannedStep {
         number: row.number,
         resource: method.resource.clone(),
@@ -237,18 +237,6 @@ fn differences(record: Option<&Value>, after: &[Member], removes: bool) -> Vec<D
             after: member.value.clone(),
         })
         .collect()
-}
-
-/// Whether the definition has an inverse of the method.
-fn undoable(plan: &Plan, method: &Method) -> Undoable {
-    let inverse = method.transition.as_ref().and_then(|transition| transition.undo.as_deref());
-    match inverse {
-        Some(inverse) => Undoable::By { method: format!("{}.{inverse}", method.resource) },
-        None => {
-            let because = format!("the definition of {} declares no inverse of {}", plan.label, method.full_name());
-            Undoable::Not { because }
-        }
-    }
 }
 
 /// Somebody changed the record after the run that is undone: neither as the run left it, nor back already.

@@ -1,5 +1,6 @@
 //! Plans as callers see them, and as they are stored.
 
+use quartermaster_definition::{Method, Plan};
 use quartermaster_engine::Preview;
 use quartermaster_playbook::plan::PlannedWork;
 use quartermaster_store_model::{PlanRow, PlanState};
@@ -201,6 +202,20 @@ pub(super) struct Document {
     pub(super) cost: PlanCost,
     pub(super) rows: Vec<PlanRowView>,
     pub(super) work: PlannedWork,
+}
+
+impl Undoable {
+    /// Whether the definition has an inverse of the method.
+    pub(crate) fn of(plan: &Plan, method: &Method) -> Self {
+        let inverse = method.transition.as_ref().and_then(|transition| transition.undo.as_deref());
+        match inverse {
+            Some(inverse) => Self::By { method: format!("{}.{inverse}", method.resource) },
+            None => {
+                let because = format!("the definition of {} declares no inverse of {}", plan.label, method.full_name());
+                Self::Not { because }
+            }
+        }
+    }
 }
 
 impl PlanTotals {

@@ -11,7 +11,7 @@ use quartermaster_gateway::planning::{ExecutePlan, Forecast, NewPlan, PlanStatus
 use quartermaster_gateway::runs::machine::{Action, Report};
 use quartermaster_gateway::runs::{PlanKind, RunView, replay};
 use quartermaster_gateway::{Actor, AuditFilter, Gateway, Target};
-use quartermaster_simulator::{Config, State};
+use quartermaster_simulator::{Config, RateHeaders, RateLimit, State};
 use quartermaster_store_model::{Narrowing, Role, RunState};
 use quartermaster_types::{AccountId, Code, Problem, RunId};
 use serde_json::{Map, Value, json};
@@ -303,6 +303,28 @@ async fn so_many_calls_make_a_plan_and_one_more_does_not() {
     let past = new_plan(account, calls(PLAN_CALLS_MAX + 1));
     let refused = house.gateway.make_plan(&house.admin, house.gateway.request_id(), past).await.unwrap_err();
     assert_eq!((refused.code(), refused.body().errors[0].pointer.as_str()), (Code::InvalidArgument, "/calls"));
+}
+
+#[tokio::test]
+async fn a_plan_reckons_with_the_limit_that_the_vendor_tells() {
+    let limit = RateLimit { requests: 10, window: Duration::from_secs(60) };
+    let config = Config { rate_limit: Some(limit), rate_headers: RateHeaders::Trio, ..Config::default() };
+    let house = House::with(config).await;
+    let account = house.account().await;
+    let emails = [EMAIL, OTHER, "g.silva@company.com", "k.novak@external-agency.com", "l.moreau@external-agency.com"];
+    let plan = plan(&house, &house.admin, account, emails.map(suspend).to_vec()).await;
+    let budget = plan.cost.rate_budget.unwrap();
+    assert_eq!(budget.limit, Some(10));
+    assert!(budget.remaining.unwrap() < 10);
+    assert_eq!(plan.cost.upstream_calls, 15);
+    // More than is left, and no more than one window besides.
+    let seconds = plan.cost.seconds.unwrap();
+    assert!((30..=60).contains(&seconds), "{seconds}");
+    assert!(plan.cost.seconds_at_most.unwrap() > 5 * 60, "sixty calls are six windows");
+    let house = House::new().await;
+    let account = house.account().await;
+    let plan = self::plan(&house, &house.admin, account, vec![suspend(EMAIL)]).await;
+    assert_eq!(plan.cost.rate_budget, None, "a vendor that tells nothing is not guessed at");
 }
 
 #[tokio::test]

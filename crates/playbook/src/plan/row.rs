@@ -24,6 +24,8 @@ pub(super) struct Row {
     open: u32,
     /// How often the present call was begun: more than once when a worker died over it.
     begun: u32,
+    /// A write before this one got no answer: what is found done may be its doing.
+    unanswered: bool,
     /// The time and the request of the write.
     wrote: Option<Wrote>,
 }
@@ -89,7 +91,7 @@ impl Row {
         let stage = first(step);
         let mut asked = [0; 4];
         let pending = ask(step, &stage, &mut asked);
-        Self { stage, pending, asked, open: 0, begun: 0, wrote: None }
+        Self { stage, pending, asked, open: 0, begun: 0, unanswered: false, wrote: None }
     }
 
     /// The key of the call that is waited for.
@@ -137,8 +139,8 @@ impl Row {
                 let request_id = answer.request_id.clone();
                 self.wrote = Some(Wrote { at: now, request_id: request_id.clone() });
                 if answer.result.get("changed") == Some(&json!(false)) {
-                    if self.begun > 1 {
-                        let detail = "a worker died over it, and it was found done afterwards".to_owned();
+                    if self.begun > 1 || self.unanswered {
+                        let detail = "nobody saw its answer, and it was found done afterwards".to_owned();
                         let ending = plain(Ending::WorkedAfterAll);
                         return Some(Ended { at: Some(now), request_id, detail: Some(detail), ..ending });
                     }
@@ -184,7 +186,7 @@ impl Row {
                 let record = record_of(answer);
                 !step.removes && step.after.iter().all(|member| member.is_in(&record))
             }
-            Err(read) if is_gone(&read) => step.removes,
+            Err(read) if is_gone(&read) && step.removes => true,
             Err(_) => return Some(failed(problem.clone(), now)),
         };
         if took_effect {
@@ -193,6 +195,7 @@ impl Row {
             return Some(Ended { at: Some(now), request_id, detail: Some(detail), ..plain(Ending::WorkedAfterAll) });
         }
         self.open += 1;
+        self.unanswered = true;
         self.turn_to(step, first(step))
     }
 

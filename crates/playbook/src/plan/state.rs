@@ -130,6 +130,7 @@ fn concerns_all(code: Code) -> bool {
         Code::Unauthenticated
             | Code::AccountNeedsReauth
             | Code::AccountBlocked
+            | Code::SwitchedOff
             | Code::SandboxWrite
             | Code::BlastRadiusExceeded
             | Code::RateLimited

@@ -7,6 +7,7 @@ mod bad;
 mod journal;
 mod limits;
 mod offboard;
+mod plans;
 mod reference;
 mod schema;
 mod shipped;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use quartermaster_playbook::plan::PlanState;
 use quartermaster_playbook::{
-    AccountFacts, Action, Call, Entry, IntegrationFacts, LifecycleFacts, Playbook, RunFacts, Setting, State, load,
-    shipped,
+    AccountFacts, Action, Call, Entry, IntegrationFacts, LifecycleFacts, Mismatch, Playbook, RunFacts, Setting, State,
+    load, shipped,
 };
 use quartermaster_types::{Code, Origin, Problem, Timestamp};
 use serde_json::{Map, Value, json};
@@ -52,6 +53,33 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
         other => panic!("not an object: {other}"),
     }
 }
+
+/// What is driven by a journal: a playbook, or a plan.
+pub(crate) trait Machine {
+    fn next(&self) -> Action;
+    fn apply(&mut self, entry: &Entry) -> Result<(), Mismatch>;
+    fn reduce(&self, key: &str, answer: Value) -> Value;
+}
+
+macro_rules! machine {
+    ($($state:ty),+) => {$(
+        impl Machine for $state {
+            fn next(&self) -> Action {
+                Self::next(self)
+            }
+
+            fn apply(&mut self, entry: &Entry) -> Result<(), Mismatch> {
+                Self::apply(self, entry)
+            }
+
+            fn reduce(&self, key: &str, answer: Value) -> Value {
+                Self::reduce(self, key, answer)
+            }
+        }
+    )+};
+}
+
+machine![State, PlanState];
 
 /// What goes wrong once, by the key of the call.
 pub(crate) type Faults = HashMap<String, Fault>;
@@ -176,12 +204,12 @@ impl World {
     }
 
     /// Runs to the end; gives the journal. The last of several open calls is answered first, so that rows come in disorder.
-    pub(crate) fn run(&mut self, state: &mut State) -> Vec<Entry> {
+    pub(crate) fn run(&mut self, state: &mut impl Machine) -> Vec<Entry> {
         self.run_some(state, usize::MAX)
     }
 
     /// The same, for at most so many entries: a worker that is killed right after one.
-    pub(crate) fn run_some(&mut self, state: &mut State, entries_max: usize) -> Vec<Entry> {
+    pub(crate) fn run_some(&mut self, state: &mut impl Machine, entries_max: usize) -> Vec<Entry> {
         let mut journal = Vec::new();
         for _ in 0..1_000_000 {
             if journal.len() >= entries_max {

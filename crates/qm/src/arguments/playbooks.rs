@@ -39,6 +39,9 @@ pub(crate) struct OffboardArguments {
     /// Show what would be done; change nothing
     #[arg(long, env = "QM_DRY_RUN", value_parser = switch())]
     pub(crate) dry_run: bool,
+    /// Make a plan of it, which somebody can look at and execute (`qm plan execute`); change nothing
+    #[arg(long, env = "QM_PLAN", value_parser = switch(), conflicts_with_all = ["dry_run", "detach"])]
+    pub(crate) plan: bool,
     #[command(flatten)]
     pub(crate) patience: PatienceArguments,
     #[command(flatten)]

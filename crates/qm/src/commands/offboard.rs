@@ -7,6 +7,7 @@ use quartermaster_types::{AccountId, Code};
 use serde_json::{Map, json};
 
 use crate::arguments::OffboardArguments;
+use crate::commands::plan;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,6 +22,9 @@ pub(crate) async fn run(arguments: &OffboardArguments) -> Result<Exit, Failure> 
     }
     let client = connect::client(&arguments.gateway)?;
     let account = connect::account(&client, &arguments.account).await?;
+    if arguments.plan {
+        return plan::suspensions(&client, account, &[email], arguments.output.output).await;
+    }
     let new = new_run(account, email, arguments.dry_run, arguments.patience.max_wait.as_secs());
     let run = match watched::run(&client, &new, arguments.detach.detach, telling).await? {
         Watched::Ended(run) => run,

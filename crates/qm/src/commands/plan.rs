@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quartermaster_client::{Client, Execution, NewPlan, Plan, PlanRow, PlanSummary, Run};
-use quartermaster_types::RunId;
+use quartermaster_types::{AccountId, RunId};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{ExecutionArguments, PlanCommand, PlanMake, UndoArguments};
@@ -75,6 +75,33 @@ async fn make(arguments: &PlanMake) -> Result<Exit, Failure> {
     };
     let plan = client.make_plan(&plan).await?;
     tell(&plan, arguments.output.output)?;
+    Ok(if hindered(&plan) > 0 { Exit::Partial } else { Exit::Ok })
+}
+
+/// Makes and shows a plan that takes the access of these people away; who has none already is left alone.
+pub(crate) async fn suspensions(
+    client: &Client,
+    account: AccountId,
+    emails: &[&str],
+    format: Format,
+) -> Result<Exit, Failure> {
+    let integration = client.integration(&client.account(account).await?.integration).await?;
+    let lifecycle = integration.lifecycle.ok_or_else(|| {
+        Failure::failed(format!("the definition of {} does not say how people are suspended", integration.label))
+            .hint("`qm plan make` plans any method.")
+    })?;
+    // As the runs do it: somebody who is neither active nor suspended is nobody's to touch.
+    let expect = json!({"state": lifecycle.active});
+    let call = |email: &&str| json!({"tool": lifecycle.suspend_tool, "find": {"email": email}, "expect": expect});
+    let plan = NewPlan {
+        account,
+        calls: emails.iter().map(call).collect(),
+        reason: None,
+        expires_in_seconds: None,
+        session: None,
+    };
+    let plan = client.make_plan(&plan).await?;
+    tell(&plan, format)?;
     Ok(if hindered(&plan) > 0 { Exit::Partial } else { Exit::Ok })
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod folder;
 mod offboard;
+mod plan;
 mod playbook_run;
 mod runs;
 mod stage;

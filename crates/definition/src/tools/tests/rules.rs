@@ -87,7 +87,7 @@ fn default(tool: &Value) -> String {
             "aliases",
         ],
     );
-    has_keys(&tool["annotations"], &["read_only", "destructive", "idempotent", "open_world"]);
+    has_keys(&tool["annotations"], &["read_only", "destructive", "idempotent", "open_world", "undone_by"]);
     for schema in ["input_schema", "output_schema"] {
         is_root_object(&tool[schema]);
     }

@@ -6,12 +6,12 @@ use quartermaster_gateway::Actor;
 use quartermaster_gateway::planning::{Forecast, PlanView, Undo};
 use quartermaster_gateway::runs::{NewRun, RunView};
 use quartermaster_simulator::{Config, State};
-use quartermaster_store_model::RunState;
+use quartermaster_store_model::{RunEntryRow, RunLease, RunState};
 use quartermaster_types::{AccountId, Code, Problem, RunId};
 use serde_json::{Value, json};
 
 use super::{EMAIL, OTHER, at_end, done, order, outcomes, plan, report, set_state, state_of, suspend};
-use crate::house::{House, object};
+use crate::house::{House, LIST, SUSPEND, object};
 use crate::runs::start;
 
 async fn playbook(house: &House, account: AccountId, name: &str, input: Value) -> RunView {
@@ -154,4 +154,61 @@ async fn a_run_that_changed_nothing_or_goes_on_has_no_undo() {
     let agent = house.agent().await;
     assert_eq!(undo(&house, &agent, going_on).await.unwrap_err().code(), Code::NotFound, "it is not the agent's run");
     assert_eq!(undo(&house, &house.admin, going_on).await.unwrap().summary.totals.changes, 1);
+}
+
+/// A run that was stopped while its worker was dead: the journal says that a suspension was begun, and no more.
+async fn cut_off(house: &House, account: AccountId, id: &str) -> RunLease {
+    let script = json!({"name": "cut off", "rounds": [[
+        {"key": "suspend", "method": "users.suspend", "arguments": {"id": id}},
+    ]]});
+    let run = start(&house.gateway, &house.admin, account, &script).await.unwrap().summary.id;
+    let now = house.clock.now();
+    let claimed = house.store.claim_run(now, now.plus_ms(60_000)).await.unwrap().unwrap();
+    assert_eq!(claimed.id, run);
+    let call = json!({"key": "suspend", "resource": "users", "method": "suspend", "arguments": {"id": id}});
+    let entry = json!({"entry": "begun", "call": call, "at": now}).to_string();
+    let lease = RunLease { environment_id: claimed.environment_id, id: run, fence: claimed.fence };
+    let entry = RunEntryRow { number: 1, at: now, entry, grounds: None };
+    house.store.append_run_entries(&lease, &[entry]).await.unwrap();
+    house.gateway.cancel_run(&house.admin, house.gateway.request_id(), run).await.unwrap();
+    lease
+}
+
+#[tokio::test]
+async fn what_the_journal_lost_is_asked_of_the_audit_log_and_then_of_the_record() {
+    let house = House::new().await;
+    let account = house.account().await;
+    let admin = &house.admin;
+    let [recorded, unrecorded, untouched] =
+        [EMAIL, OTHER, "g.silva@company.com"].map(|email| house.simulator.control().find(email).unwrap().id);
+    let mut leases = Vec::new();
+    for id in [&recorded, &unrecorded, &untouched] {
+        leases.push(cut_off(&house, account, id).await);
+    }
+    let runs: Vec<RunId> = leases.iter().map(|lease| lease.id).collect();
+    // The first was done and recorded, of the second only the vendor knows, the third was never sent.
+    for (tool, arguments) in [(LIST, json!({"email": EMAIL})), (SUSPEND, json!({"id": recorded}))] {
+        let mut request = house.tool_request(account, tool, arguments);
+        request.session = Some(format!("run:{}", runs[0]));
+        house.gateway.call(admin, request).await.unwrap();
+    }
+    set_state(&house, OTHER, State::Suspended);
+    for lease in &leases {
+        house.store.release_run(lease, RunState::Queued, house.clock.now()).await.unwrap();
+    }
+    house.gateway.work_on_runs();
+    for run in &runs {
+        assert_eq!(at_end(&house.gateway, admin, *run).await.summary.state, RunState::Cancelled);
+    }
+    let first = undo(&house, admin, runs[0]).await.unwrap();
+    assert_eq!((first.rows[0].forecast, &first.rows[0].note), (Forecast::Changes, &None), "the audit log knows");
+    let second = undo(&house, admin, runs[1]).await.unwrap();
+    assert_eq!(second.rows[0].forecast, Forecast::Changes);
+    assert!(second.rows[0].note.as_ref().unwrap().contains("is not known"));
+    let third = undo(&house, admin, runs[2]).await.unwrap();
+    assert_eq!(third.rows[0].forecast, Forecast::Unchanged, "there is nothing to take back");
+    for plan in [&first, &second] {
+        assert_eq!(done(&house, admin, plan).await.summary.state, RunState::Done);
+    }
+    assert_eq!((state_of(&house, EMAIL), state_of(&house, OTHER)), (State::Active, State::Active));
 }
