@@ -6,6 +6,7 @@ mod audit;
 mod custom;
 mod environments;
 mod integrations;
+mod models;
 mod plans;
 mod policy;
 mod problems;
@@ -89,6 +90,9 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(approvals::list_approvals))
         .routes(routes!(approvals::get_approval))
         .routes(routes!(approvals::decide_approval))
+        .routes(routes!(models::list_models, models::create_model))
+        .routes(routes!(models::get_model, models::update_model, models::delete_model))
+        .routes(routes!(models::check_model))
         .routes(routes!(runs::list_runs, runs::start_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))

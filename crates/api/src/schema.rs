@@ -4,6 +4,7 @@
 
 mod approvals;
 mod audit;
+mod models;
 mod parameters;
 mod plans;
 mod policy;
@@ -12,6 +13,7 @@ mod switches;
 
 pub(crate) use approvals::*;
 pub(crate) use audit::*;
+pub(crate) use models::*;
 pub(crate) use parameters::*;
 pub(crate) use plans::*;
 pub(crate) use policy::*;

@@ -13,6 +13,7 @@ mod idempotency;
 mod integrations;
 pub mod limits;
 pub mod metrics;
+mod models;
 mod page;
 pub mod planning;
 mod plans;
@@ -41,6 +42,7 @@ pub use call::{Arguments, CallAnswer, CallProblem, CallRequest, Door, DryRun, Ta
 pub use environments::{initialise, recover_operator};
 pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
 pub use integrations::IntegrationView;
+pub use models::{ModelAnswer, ModelChange, ModelList, ModelSource, ModelView, NewModel};
 pub use page::{Page, PageQuery};
 pub use policy::{CaseResult, PolicyCheck, PolicyTest, PolicyVersionView, PolicyView};
 pub use switches::{SwitchSubject, SwitchView};
@@ -77,6 +79,8 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// The kinds of runs that there are.
     pub runs: Vec<Arc<dyn runs::machine::Kind>>,
+    /// Connections to language models that every environment has.
+    pub models: Vec<quartermaster_model::Connection>,
 }
 
 /// The gateway. Cheap to clone.
@@ -108,6 +112,7 @@ pub(crate) struct Inner {
     rendered: tools::Rendered,
     turns: call::Turns,
     runs: Runs,
+    models: models::Models,
     /// Writes under way: they finish even when their caller goes away, and `shutdown` waits for them.
     writes: TaskTracker,
 }
@@ -119,6 +124,7 @@ impl Gateway {
     pub fn new(options: Options) -> Result<Self, String> {
         let metrics = Arc::new(Metrics::new());
         let plans = Plans::new(options.definitions, Arc::clone(&metrics))?;
+        let way_out = options.client.clone();
         let engine = Engine::new(options.client, options.clock.clone(), Some(observer(&metrics, options.observer)));
         let trust = feed::Trust::new(options.store.is_shared());
         metrics.revisions_followed.set(i64::from(trust.holds()));
@@ -138,6 +144,7 @@ impl Gateway {
             rendered: tools::Rendered::new(),
             turns: call::Turns::default(),
             runs: Runs::new(options.runs),
+            models: models::Models::new(way_out, options.models),
             writes: TaskTracker::new(),
             store: options.store,
             root_key: options.root_key,

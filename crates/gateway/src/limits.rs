@@ -28,6 +28,10 @@ pub const CARD_TEXT_MAX_CHARACTERS: usize = 300;
 pub const CARD_VALUE_MAX_BYTES: usize = 4 * 1024;
 /// The longest reason that an approver gives, in bytes.
 pub const APPROVAL_REASON_MAX_BYTES: usize = 1_000;
+/// Connections to servers of language models that an environment may have of its own.
+pub const MODELS_MAX: u32 = 100;
+/// Tokens that a model may write when it is only asked whether it is there; some think before they speak.
+pub const MODEL_CHECK_OUTPUT_TOKENS: u32 = 256;
 /// Data keys of environments that are kept unwrapped.
 pub const DATA_KEYS_CACHED_MAX: usize = 4_096;
 /// Bytes of rendered tool lists that are kept.

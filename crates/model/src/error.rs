@@ -93,7 +93,7 @@ impl ModelError {
                 format!("A person has to look at the key of the model connection `{name}`, and at credit and rights with its provider."),
             ),
             ErrorKind::ContextTooLong => (
-                Code::ModelRejected,
+                Code::PayloadTooLarge,
                 "The conversation is too long for this model. Shorten results, begin a new run, or name a model that \
                  reads more; `context_tokens` of the connection lets the gateway keep to the limit."
                     .to_owned(),

@@ -4,6 +4,7 @@ mod approvals;
 mod audit_log;
 mod gateway;
 mod local;
+mod model;
 mod plans;
 mod playbooks;
 mod policy;
@@ -33,8 +34,9 @@ pub(crate) use gateway::{
 };
 pub(crate) use local::{
     DataArguments, DefinitionCommand, DemoArguments, InitArguments, LogFormat, PlaybookCommand, ServeArguments,
-    SimulateArguments,
+    SimulateArguments, SimulateCommand,
 };
+pub(crate) use model::{ModelAdd, ModelCommand, SimulateModelArguments};
 pub(crate) use plans::{ExecutionArguments, PlanCommand, PlanMake, UndoArguments};
 pub(crate) use playbooks::{AuditArguments, OffboardArguments, PlaybookRun, ReportFormat};
 pub(crate) use policy::{PolicyCommand, PolicyExplain};
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// Make environments
     #[command(subcommand)]
     Environment(EnvironmentCommand),
+    /// Connect language models: where they are served, and with which key
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Say what may not be done: rules with conditions, their tests, their versions
     #[command(subcommand)]
     Policy(PolicyCommand),

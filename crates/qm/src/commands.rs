@@ -8,6 +8,7 @@ mod checked;
 pub(crate) mod definition;
 pub(crate) mod demo;
 pub(crate) mod init;
+pub(crate) mod model;
 pub(crate) mod offboard;
 pub(crate) mod plan;
 pub(crate) mod playbook;

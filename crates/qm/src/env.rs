@@ -15,6 +15,8 @@ pub(crate) const DATABASE_URL: &str = "QM_DATABASE_URL";
 pub(crate) const CREDENTIALS: &str = "QM_CREDENTIALS";
 /// Prefix of one credential: `QM_CREDENTIAL_CLIENT_SECRET`.
 pub(crate) const CREDENTIAL_PREFIX: &str = "QM_CREDENTIAL_";
+/// The key of a model connection, for `model add`.
+pub(crate) const MODEL_KEY: &str = "QM_MODEL_KEY";
 /// Any value: no colours (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 
@@ -25,6 +27,9 @@ pub(crate) const WITHOUT_FLAG: &[(&str, &str)] = &[
     (DATABASE_URL, "postgres://…: rows are kept there instead of in the data folder (init, serve)"),
     (CREDENTIALS, "credentials of an account, a JSON object (account create, account update)"),
     ("QM_CREDENTIAL_<NAME>", "one credential, for instance QM_CREDENTIAL_CLIENT_SECRET"),
+    (MODEL_KEY, "key of a model connection (model add)"),
+    ("OPENAI_API_KEY", "makes the model connection `openai`, which every environment has (serve)"),
+    ("ANTHROPIC_API_KEY", "makes the model connection `anthropic`, which every environment has (serve)"),
     (NO_COLOR, "any value: no colours"),
 ];
 

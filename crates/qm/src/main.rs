@@ -13,6 +13,7 @@ mod env;
 mod exit;
 mod failure;
 mod folder;
+mod models;
 mod output;
 mod runtime;
 mod secrets;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Account(command) => runtime::talking()?.block_on(commands::account::run(&command)),
         Command::Token(command) => runtime::talking()?.block_on(commands::token::run(&command)),
         Command::Environment(command) => runtime::talking()?.block_on(commands::token::environment(&command)),
+        Command::Model(command) => runtime::talking()?.block_on(commands::model::run(&command)),
         Command::Policy(command) => match commands::policy::local(&command) {
             Some(done) => done,
             None => runtime::talking()?.block_on(commands::policy::run(&command)),

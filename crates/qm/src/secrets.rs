@@ -78,12 +78,16 @@ fn ask(name: &str, field: &Value) -> Result<SecretString, Failure> {
             "Set {variable}, or give all of them with --credentials-file FILE (`-` for standard input)."
         )));
     }
-    let label = field.get("title").and_then(Value::as_str).unwrap_or(name);
+    ask_for(field.get("title").and_then(Value::as_str).unwrap_or(name))
+}
+
+/// Asks for one secret on the terminal, without showing what is typed.
+pub(crate) fn ask_for(label: &str) -> Result<SecretString, Failure> {
     let terminal = console::Term::stderr();
     let asked = terminal.write_str(&format!("{label}: ")).and_then(|()| terminal.read_secure_line());
-    let value = asked.map_err(Failure::io(format!("reading {name}")))?;
+    let value = asked.map_err(Failure::io(format!("reading {label}")))?;
     if value.trim().is_empty() {
-        return Err(Failure::usage(format!("the credential {name} is empty")));
+        return Err(Failure::usage(format!("{label} is empty")));
     }
     Ok(SecretString::from(value.trim().to_owned()))
 }

@@ -8,6 +8,7 @@ mod approvals;
 pub mod chain;
 pub mod column;
 mod guards;
+mod models;
 mod plans;
 mod reads;
 mod revisions;
@@ -17,6 +18,7 @@ pub use approvals::{ApprovalKind, ApprovalQuery, ApprovalRow, Opened, VoteRow, V
 pub use guards::{
     BLAST_LIMITS_MAX, Blast, BlastReservation, BlastUsage, BlastUse, DirectorySizeRow, SwitchKind, SwitchRow,
 };
+pub use models::ModelRow;
 pub use plans::{PlanQuery, PlanRow, PlanState};
 pub use reads::{READ_IDS_MAX, READS_NOTED_MAX, RateBudgetRow, ReadRow};
 pub use revisions::{REVISIONS_KEPT_MAX, REVISIONS_READ_MAX, Revision, Revisions, Stale};

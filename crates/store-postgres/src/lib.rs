@@ -10,6 +10,7 @@ mod error;
 mod guards;
 mod idempotency;
 mod key;
+mod models;
 mod plans;
 mod policies;
 mod rate_budgets;

@@ -13,6 +13,7 @@ mod environments;
 mod error;
 mod guards;
 mod idempotency;
+mod models;
 mod plans;
 mod policies;
 mod rate_budgets;

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod guards;
+mod models;
 mod plans;
 mod reads;
 mod revisions;

@@ -8,6 +8,7 @@ use quartermaster_egress::AllowedUpstreams;
 use quartermaster_engine::Exchange;
 use quartermaster_gateway::runs::machine::Kind;
 use quartermaster_gateway::{Gateway, Options};
+use quartermaster_model::Connection;
 use quartermaster_simulator::{Config, Running};
 use quartermaster_store::Store;
 use quartermaster_types::{AccountId, Clock};
@@ -35,6 +36,7 @@ pub struct Builder {
     definitions: Vec<(String, String)>,
     observer: Option<Observer>,
     runs: Vec<Arc<dyn Kind>>,
+    models: Vec<Connection>,
     limits: Limits,
 }
 
@@ -49,6 +51,7 @@ impl Default for Builder {
             definitions: Vec::new(),
             observer: None,
             runs: quartermaster_gateway::runs::kinds(),
+            models: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -103,6 +106,12 @@ impl Builder {
         self
     }
 
+    /// Every environment has this connection to a language model.
+    pub fn model(mut self, connection: Connection) -> Self {
+        self.models.push(connection);
+        self
+    }
+
     /// The server runs within these limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -141,6 +150,7 @@ impl Builder {
                 .collect(),
             observer: self.observer,
             runs: self.runs,
+            models: self.models,
         })
         .expect("the definitions hold");
         gateway.work_on_runs();

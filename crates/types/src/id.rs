@@ -61,6 +61,8 @@ typed_id! {
     PlanId,
     /// An approval.
     ApprovalId,
+    /// A connection to a server of language models.
+    ModelId,
     /// One call; the same in the answer's `x-request-id`, the log and the audit record.
     RequestId,
 }

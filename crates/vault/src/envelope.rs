@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use quartermaster_types::{AccountId, EnvironmentId, TokenId, TriggerId};
+use quartermaster_types::{AccountId, EnvironmentId, ModelId, TokenId, TriggerId};
 use zeroize::Zeroizing;
 
 use crate::sealing::{AssociatedData, KEY_BYTES, SealingKey, derive, derive_bytes};
@@ -15,6 +15,8 @@ const PURPOSE_DATA_KEY: &str = "data-key";
 const PURPOSE_CREDENTIALS: &str = "credentials";
 /// Purpose of the sealed secrets of a trigger, in the associated data.
 const PURPOSE_TRIGGER: &str = "trigger-secrets";
+/// Purpose of the key of a model connection, in the associated data.
+const PURPOSE_MODEL: &str = "model-key";
 /// Purpose of an answer that is kept for a repetition of its request, in the associated data.
 const PURPOSE_ANSWER: &str = "kept-answer";
 /// Purpose of the seed of a signing key, in the associated data.
@@ -154,6 +156,26 @@ impl TriggerScope {
     }
 }
 
+/// What the sealed key of a model connection belongs to; goes into the associated data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelScope {
+    /// Environment.
+    pub environment: EnvironmentId,
+    /// The connection.
+    pub model: ModelId,
+    /// Version of the key, counted up at every change.
+    pub version: i64,
+}
+
+impl ModelScope {
+    fn associated_data(self) -> AssociatedData {
+        AssociatedData::new(
+            PURPOSE_MODEL,
+            &[self.environment.0.as_bytes(), self.model.0.as_bytes(), &self.version.to_be_bytes()],
+        )
+    }
+}
+
 /// What a kept answer belongs to; goes into the associated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerScope<'a> {
@@ -208,6 +230,17 @@ impl DataKey {
 
     /// Opens them.
     pub fn open_trigger(&self, scope: TriggerScope, sealed: &[u8]) -> Result<crate::Secrets, VaultError> {
+        let plain = self.key.open(&scope.associated_data(), sealed)?;
+        crate::Secrets::decode(&plain).ok_or(VaultError::DoesNotOpen)
+    }
+
+    /// Seals the key of a model connection, within the same limits.
+    pub fn seal_model(&self, scope: ModelScope, secrets: &crate::Secrets) -> Result<Vec<u8>, VaultError> {
+        self.key.seal(&scope.associated_data(), &secrets.encode()?)
+    }
+
+    /// Opens it.
+    pub fn open_model(&self, scope: ModelScope, sealed: &[u8]) -> Result<crate::Secrets, VaultError> {
         let plain = self.key.open(&scope.associated_data(), sealed)?;
         crate::Secrets::decode(&plain).ok_or(VaultError::DoesNotOpen)
     }

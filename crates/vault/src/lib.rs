@@ -18,7 +18,7 @@ mod tests;
 mod token;
 
 pub use cursor::{CURSOR_CONTEXT_MAX_BYTES, CURSOR_PAYLOAD_MAX_BYTES, CursorSealer};
-pub use envelope::{AnswerScope, DataKey, RootKey, SealScope, TriggerScope, VaultError};
+pub use envelope::{AnswerScope, DataKey, ModelScope, RootKey, SealScope, TriggerScope, VaultError};
 pub use fingerprint::Fingerprinter;
 pub use mac::{MacAlgorithm, same_secret};
 pub use scrub::{SCRUBBED_MIN_BYTES, Scrubber};

@@ -156,6 +156,39 @@ impl<'a> Members<'a> {
         Some(secrets)
     }
 
+    /// One secret text, `Some(None)` for `null`: from the body straight into a type that does not print.
+    pub(crate) fn nullable_secret(&mut self, name: &'static str) -> Option<Option<SecretString>> {
+        let value = self.take(name)?;
+        match serde_json::from_str::<Option<String>>(value.get()) {
+            Ok(text) => Some(text.map(SecretString::from)),
+            Err(_) => {
+                self.wrong(name, "Must be a string, or `null` for none.");
+                None
+            }
+        }
+    }
+
+    /// Anything but an object, `null` as itself.
+    pub(crate) fn plain(&mut self, name: &'static str) -> Option<Value> {
+        let value = self.take(name)?;
+        match serde_json::from_str(value.get()) {
+            Ok(Value::Object(_) | Value::Array(_)) => {
+                self.wrong(name, "Must not be an object or an array.");
+                None
+            }
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.unreadable(name, &error, "a string or a number");
+                None
+            }
+        }
+    }
+
+    /// Whether a member was given and is still unread.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(given, _)| given == name)
+    }
+
     /// Says what is wrong with a member.
     pub(crate) fn wrong(&mut self, name: &str, detail: &str) {
         self.errors.push(FieldError { pointer: pointer(name), detail: detail.to_owned() });

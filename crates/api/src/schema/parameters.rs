@@ -168,3 +168,11 @@ pub(crate) struct IfNoneMatch {
     #[param(rename = "if-none-match")]
     if_none_match: Option<String>,
 }
+
+/// The model connection in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ModelPath {
+    /// Name of the model connection.
+    name: String,
+}

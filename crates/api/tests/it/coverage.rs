@@ -52,6 +52,7 @@ struct Ids {
     hash: String,
     spare_plan: String,
     approval: String,
+    model: String,
     person: String,
 }
 
@@ -63,7 +64,10 @@ impl Ids {
         let changed = super::plans::offboarded(app, "f.tanaka@company.com").await;
         let plan = super::plans::made(app, "a.miller@company.com").await;
         let spare_plan = super::plans::made(app, "a.miller@company.com").await;
+        let model = json!({"name": "ours", "wire": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m-1"});
+        app.operator.post("/model", &model).await.expect(201);
         Self {
+            model: "ours".to_owned(),
             changed,
             plan: plan["id"].as_str().unwrap().to_owned(),
             hash: plan["hash"].as_str().unwrap().to_owned(),
@@ -86,6 +90,7 @@ impl Ids {
             hash: self.hash.clone(),
             spare_plan: NOBODY.to_owned(),
             approval: NOBODY.to_owned(),
+            model: "nobodys".to_owned(),
             person: self.person.clone(),
         }
     }
@@ -99,6 +104,7 @@ impl Ids {
             ("{account}", &self.account),
             ("{token}", &self.token),
             ("{run}", &self.run),
+            ("{model}", &self.model),
             ("{changed}", &self.changed),
             ("{plan}", &self.plan),
             ("{hash}", &self.hash),
@@ -126,6 +132,7 @@ fn without_ids(answer: &Answer, ids: &Ids) -> Value {
     body["instance"] = Value::Null;
     let known = [&ids.account, &ids.token, &ids.run, &ids.approval, &ids.changed, &ids.plan, &ids.spare_plan];
     let text = known.iter().fold(body.to_string(), |text, id| text.replace(*id, "ID"));
+    let text = text.replace(&format!("\\\"{}\\\"", ids.model), "ID");
     serde_json::from_str(&text).unwrap()
 }
 

@@ -10,6 +10,7 @@ mod coverage;
 mod custom;
 mod document;
 mod keys;
+mod models;
 mod odd_upstream;
 mod plans;
 mod problems;

@@ -167,6 +167,7 @@ pub(crate) fn gateway_to(simulator: std::net::SocketAddr, store: &Store, clock: 
             Arc::new(quartermaster_gateway::runs::PlanKind),
             Arc::new(quartermaster_testkit::ScriptKind("script")),
         ],
+        models: Vec::new(),
     })
     .unwrap()
 }

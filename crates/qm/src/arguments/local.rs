@@ -65,6 +65,10 @@ pub(crate) struct ServeArguments {
     /// Trust the certificate authorities in this file (PEM) too, beside the system's: for upstreams behind a company's own
     #[arg(long, env = "QM_UPSTREAM_CA", value_name = "FILE")]
     pub(crate) upstream_ca: Option<PathBuf>,
+    /// Connections to language models that every environment has: a file with a JSON list, or the list itself; keys stand in
+    /// variables that it names. OPENAI_API_KEY and ANTHROPIC_API_KEY make one each without it
+    #[arg(long, env = "QM_MODELS", value_name = "FILE")]
+    pub(crate) models: Option<String>,
     /// Threads that serve; by default the number of processors, 4 at most
     #[arg(long, env = "QM_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
     pub(crate) workers: Option<u16>,
@@ -100,10 +104,14 @@ pub(crate) enum LogFormat {
                         Examples:\n  qm simulate VENDOR --listen 127.0.0.1:9000\n  \
                         qm simulate VENDOR --rate-limit 5/10s --rate-headers trio --faults 0.02"
 )]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SimulateArguments {
+    /// A stand-in for something else than a vendor
+    #[command(subcommand)]
+    pub(crate) other: Option<SimulateCommand>,
     /// Which vendor
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(quartermaster_simulator::SIMULATORS))]
-    pub(crate) vendor: String,
+    #[arg(required = true, value_parser = clap::builder::PossibleValuesParser::new(quartermaster_simulator::SIMULATORS))]
+    pub(crate) vendor: Option<String>,
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "QM_LISTEN", value_parser = address, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
@@ -146,6 +154,13 @@ pub(crate) struct SimulateArguments {
     /// Lifetime of access tokens
     #[arg(long, env = "QM_TOKEN_LIFETIME", default_value = "900s", value_parser = duration, value_name = "TIME")]
     pub(crate) token_lifetime: Duration,
+}
+
+/// `qm simulate …`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum SimulateCommand {
+    /// Run a stand-in for a server of language models, which answers from a script
+    Model(super::SimulateModelArguments),
 }
 
 fn users(text: &str) -> Result<usize, String> {

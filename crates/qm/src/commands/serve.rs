@@ -23,6 +23,11 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     let allowed = arguments.allow_upstream.iter().map(String::as_str).filter(|value| !value.is_empty());
     let allowed = AllowedUpstreams::parse(allowed).map_err(Failure::usage)?;
     let authorities = authorities::read("upstream-ca", arguments.upstream_ca.as_deref())?;
+    let models = crate::models::connections(arguments.models.as_deref())?;
+    let names: Vec<&str> = models.iter().map(|connection| connection.name.as_str()).collect();
+    if !names.is_empty() {
+        tracing::info!(models = names.join(", "), "model connections of the server");
+    }
     let folder = Folder::open(&arguments.data.data_dir, arguments.data.root_key_file.as_deref())?;
     let mut interrupts = Interrupts::listen()?;
     let root_key = folder.root_key()?;
@@ -37,6 +42,7 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         definitions: super::demo::definitions(),
         observer: None,
         runs: quartermaster_gateway::runs::kinds(),
+        models,
     });
     let gateway = gateway.map_err(Failure::failed)?;
     let workers = Workers::start(arguments.workers)?;

@@ -9,6 +9,7 @@ mod conformance;
 mod approvals;
 mod crash;
 mod guards;
+mod models;
 mod plans;
 mod postgres_database;
 mod postgres_tls;

@@ -33,6 +33,7 @@ pub(super) fn operations() -> Vec<Operation> {
         policy(),
         switches(),
         approvals(),
+        models(),
         runs(),
         plans(),
         service(),
@@ -227,6 +228,39 @@ fn configuration() -> Vec<Operation> {
     ]
 }
 
+fn models() -> Vec<Operation> {
+    const NEW: fn(&TestApp) -> Option<Value> =
+        |_| Some(json!({"name": "audited", "wire": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m-1"}));
+    vec![
+        operation(
+            "get",
+            "/model",
+            "/model",
+            NOTHING,
+            Nothing("names and no ids; the test of model connections looks at the other environment's list"),
+            READ,
+        ),
+        operation(
+            "post",
+            "/model",
+            "/model",
+            NEW,
+            Nothing("what is made belongs to the environment of the token"),
+            Record("model.create"),
+        ),
+        operation("get", "/model/{name}", "/model/{model}", NOTHING, Named, READ),
+        operation(
+            "patch",
+            "/model/{name}",
+            "/model/{model}",
+            |_| Some(json!({"model": "m-2"})),
+            Named,
+            Record("model.update"),
+        ),
+        operation("post", "/model/{name}/check", "/model/{model}/check", EMPTY, Named, Record("model.check")),
+    ]
+}
+
 fn runs() -> Vec<Operation> {
     vec![
         operation(
@@ -363,6 +397,7 @@ fn service() -> Vec<Operation> {
 
 fn deletions() -> Vec<Operation> {
     vec![
+        operation("delete", "/model/{name}", "/model/{model}", NOTHING, Named, Record("model.delete")),
         operation("delete", "/token/{id}", "/token/{token}", NOTHING, Named, Record("token.revoke")),
         operation(
             "delete",

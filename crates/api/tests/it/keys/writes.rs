@@ -150,6 +150,22 @@ fn configuration() -> Vec<Write> {
             Value::Null,
             ("/policy/version/2/restore", Value::Null),
         ),
+        write("post /model", 201, "/model", model("keyed"), ("/model", model("other"))),
+        write(
+            "patch /model/{name}",
+            200,
+            "/model/keyed",
+            json!({"model": "m-2"}),
+            ("/model/keyed", json!({"model": "m-3"})),
+        ),
+        // There is no such connection; that is an answer too.
+        write(
+            "post /model/{name}/check",
+            404,
+            "/model/nobodys/check",
+            json!({}),
+            ("/model/nobodys/check", json!({"model": "m-4"})),
+        ),
         write(
             "post /environment",
             201,
@@ -183,6 +199,10 @@ fn switches() -> Vec<Write> {
         off("put /switch/tool/{name}", "/switch/tool/1_password_users_reactivate"),
         on("delete /switch/tool/{name}", "/switch/tool/1_password_users_reactivate", "/switch/tool/other"),
     ]
+}
+
+fn model(name: &str) -> Value {
+    json!({"name": name, "wire": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m-1"})
 }
 
 fn runs() -> Vec<Write> {
@@ -229,6 +249,7 @@ fn plans() -> Vec<Write> {
 
 fn deletions() -> Vec<Write> {
     vec![
+        write("delete /model/{name}", 204, "/model/keyed", Value::Null, ("/model/other", Value::Null)),
         write("delete /token/{id}", 204, "/token/{token}", Value::Null, ("/token/{nobody}", Value::Null)),
         write(
             "delete /integrated-account/{id}",

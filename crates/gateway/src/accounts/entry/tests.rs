@@ -40,6 +40,7 @@ async fn an_account_takes_few_bytes() {
         definitions: vec![("1password".to_owned(), text.to_owned())],
         observer: None,
         runs: Vec::new(),
+        models: Vec::new(),
     })
     .unwrap();
     let ids = IdSource::new(clock.clone(), 1);

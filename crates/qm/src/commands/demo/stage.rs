@@ -50,6 +50,7 @@ impl Stage {
             definitions: super::definitions(),
             observer: Some(Arc::new(move |exchange| watcher.exchange(exchange))),
             runs: quartermaster_gateway::runs::kinds(),
+            models: Vec::new(),
         });
         let gateway = gateway.map_err(Failure::failed)?;
         gateway.work_on_runs();
