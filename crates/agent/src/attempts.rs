@@ -3,7 +3,7 @@
 use quartermaster_types::run::{Waits, Wake};
 use quartermaster_types::{Code, Problem, Timestamp};
 
-use crate::limits::RATE_LIMITED_MAX;
+use crate::limits::{CALL_COUNTED_SECONDS, RATE_LIMITED_MAX};
 
 /// Seconds to wait after a rate limit that does not tell how long.
 const RETRY_AFTER_DEFAULT_SECONDS: u64 = 5;
@@ -15,6 +15,14 @@ pub(crate) struct Patience {
     pub(crate) seconds: u64,
     /// When the run's time is over.
     pub(crate) deadline: Timestamp,
+}
+
+impl Patience {
+    /// Takes what a call waited for others out of the run's time.
+    pub(crate) fn excuse(&mut self, begun: Option<Timestamp>, ended: Timestamp) {
+        let over = begun.map_or(0, |begun| ended.ms_since(begun) - CALL_COUNTED_SECONDS * 1000);
+        self.deadline = self.deadline.plus_ms(over.max(0));
+    }
 }
 
 /// What is tried until it works, or cannot.

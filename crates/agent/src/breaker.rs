@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use quartermaster_types::{Code, Problem};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::limits::{FAILED_TURNS_MAX, LOOP_REFUSALS_MAX, SAME_FAILURE_MAX};
 
@@ -23,11 +24,17 @@ struct Failures {
     times: u32,
 }
 
+/// A call that is longer than this is remembered by its hash.
+const CALL_KEPT_MAX_BYTES: usize = 256;
+
 /// A call in one form, however the model ordered its arguments.
 pub(crate) fn canonical(tool: &str, arguments: &Value) -> String {
     let mut text = String::from(tool);
     write(&mut text, arguments);
-    text
+    if text.len() <= CALL_KEPT_MAX_BYTES {
+        return text;
+    }
+    Sha256::digest(text.as_bytes()).iter().fold("#".to_owned(), |digest, byte| digest + &format!("{byte:02x}"))
 }
 
 fn write(text: &mut String, value: &Value) {
@@ -126,6 +133,14 @@ mod tests {
             assert_ne!(one, canonical("t", &other));
         }
         assert_ne!(one, canonical("u", &json!({"a": 1, "b": {"c": [1, "x"]}})));
+    }
+
+    #[test]
+    fn a_long_call_is_remembered_by_its_hash() {
+        let of = |length: usize| canonical("t", &json!("x".repeat(length)));
+        assert_eq!(of(CALL_KEPT_MAX_BYTES - 3).len(), CALL_KEPT_MAX_BYTES);
+        assert_eq!((of(CALL_KEPT_MAX_BYTES - 2).len(), of(1_000_000).len()), (65, 65));
+        assert_ne!(of(1_000_000), of(1_000_001));
     }
 
     #[test]

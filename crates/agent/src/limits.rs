@@ -72,6 +72,9 @@ pub const FAILED_TURNS_MAX: u32 = 8;
 pub const EMPTY_REPLIES_MAX: u32 = 3;
 /// How often a model that only talks is asked to go on.
 pub const REMINDERS_MAX: u32 = 1;
+/// Seconds that one call counts against the time of its run; what it takes longer is waiting for a person's approval, or for
+/// another worker after a crash.
+pub const CALL_COUNTED_SECONDS: i64 = 120;
 /// How often a model is asked again after a fault that passes, or with a shorter prompt.
 pub const ASK_ATTEMPTS_MAX: u32 = 4;
 /// How often a read is made again after a fault that passes.

@@ -28,7 +28,7 @@ pub use models::{ModelAnswer, ModelConnection, ModelUsage};
 pub use plans::{Execution, NewPlan, Plan, PlanCost, PlanRow, PlanSummary, PlanTotals};
 pub use policy::{Policy, PolicyCaseResult, PolicyTest, PolicyVersion};
 pub use rate::RateHeaders;
-pub use runs::{NewRun, Run, RunStep, RunSummary, RunsQuery};
+pub use runs::{NewAgent, NewRun, Run, RunStep, RunSummary, RunsQuery};
 pub use switches::{Switch, SwitchSubject};
 pub use tools::{CallOptions, ToolsQuery};
 pub use watch::{RunEvent, RunHappening, RunWatch};

@@ -22,12 +22,25 @@ pub struct NewRun {
     pub patience_seconds: Option<u64>,
 }
 
+/// A new run of an agent.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// What is to be reached.
+    pub goal: String,
+    /// On which accounts; the first one is the run's own.
+    pub accounts: Vec<AccountId>,
+    /// The model: `NAME` or `NAME/MODEL`.
+    pub model: String,
+    /// `methods`, `tags`, `limits`, `handles`, `dry_run`, as far as they are given.
+    pub options: Map<String, Value>,
+}
+
 /// A run as lists show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
     /// Id.
     pub id: RunId,
-    /// `playbook`.
+    /// `playbook` or `agent`.
     pub kind: String,
     /// Name of what is run.
     pub name: String,
@@ -146,6 +159,17 @@ impl Client {
         let mut headers = HeaderMap::new();
         header(&mut headers, "idempotency-key", idempotency_key)?;
         Ok(self.send(Method::POST, "/run", Some(&body), headers).await?.value)
+    }
+
+    /// Starts an agent, with the same promise.
+    pub async fn start_agent(&self, new: &NewAgent, idempotency_key: &str) -> Result<Run, ClientError> {
+        let mut agent = new.options.clone();
+        agent.insert("goal".to_owned(), json!(new.goal));
+        agent.insert("accounts".to_owned(), json!(new.accounts));
+        agent.insert("model".to_owned(), json!(new.model));
+        let mut headers = HeaderMap::new();
+        header(&mut headers, "idempotency-key", idempotency_key)?;
+        Ok(self.send(Method::POST, "/run", Some(&json!({"agent": agent})), headers).await?.value)
     }
 
     /// Runs, newest first, up to `limit`.

@@ -15,8 +15,8 @@ const EVENT_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEvent {
-    /// Its number, from 1; watching goes on after it.
-    pub number: u32,
+    /// Its number, from 1; watching goes on after it. `None` for what is not kept.
+    pub number: Option<u32>,
     /// What happened.
     pub happening: RunHappening,
 }
@@ -26,6 +26,8 @@ pub struct RunEvent {
 pub enum RunHappening {
     /// An entry of the journal: `entry` is `begun`, `finished`, `failed`, `woken`, or one that came with a later gateway.
     Entry(Value),
+    /// What a model says at this moment: `key`, and `text` or `tool`. Has no number, and may be missing.
+    Delta(Value),
     /// The run ended.
     End(Box<RunSummary>),
 }
@@ -95,9 +97,16 @@ impl RunWatch {
     fn read(&self, text: &[u8]) -> Result<Option<RunEvent>, ClientError> {
         let text = std::str::from_utf8(text).map_err(|_| self.bad("events that are not UTF-8"))?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        let (Some(data), Some(id)) = (field("data"), field("id")) else { return Ok(None) };
-        let number = id.parse().map_err(|_| self.bad("an event whose id is no number"))?;
         let broken = |error: serde_json::Error| self.bad(&format!("an event that cannot be read: {error}"));
+        let (data, id) = match (field("data"), field("id")) {
+            (Some(data), Some(id)) => (data, id),
+            (Some(data), None) if field("event") == Some("delta") => {
+                let happening = RunHappening::Delta(serde_json::from_str(data).map_err(broken)?);
+                return Ok(Some(RunEvent { number: None, happening }));
+            }
+            _ => return Ok(None),
+        };
+        let number = Some(id.parse().map_err(|_| self.bad("an event whose id is no number"))?);
         let happening = if field("event") == Some("end") {
             RunHappening::End(Box::new(serde_json::from_str(data).map_err(broken)?))
         } else {

@@ -77,7 +77,7 @@ pub struct Options {
     pub definitions: Vec<(String, String)>,
     /// Told of every exchange with an upstream.
     pub observer: Option<Observer>,
-    /// The kinds of runs that there are.
+    /// The kinds of runs that there are; usually [`runs::kinds`].
     pub runs: Vec<Arc<dyn runs::machine::Kind>>,
     /// Connections to language models that every environment has.
     pub models: Vec<quartermaster_model::Connection>,

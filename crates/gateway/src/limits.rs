@@ -152,6 +152,8 @@ pub const RUN_INPUT_MAX_BYTES: usize = 1024 * 1024;
 pub const RUN_NAME_MAX_BYTES: usize = 200;
 /// The most that a run can be told to wait for rate limits and passing faults, in seconds: a year.
 pub const RUN_PATIENCE_MAX_SECONDS: u64 = 366 * 24 * 3600;
+/// Pieces of what models say that are held for watchers; who is slower misses some.
+pub const RUN_DELTAS_HELD_MAX: usize = 1_024;
 /// Entries of a journal that are read at once, and told to a watcher at once.
 pub const RUN_ENTRIES_PAGE: u32 = 200;
 /// Steps of a run that it is shown with; the export has all.

@@ -4,6 +4,8 @@
 //! A run is a [`machine::Machine`] over its journal. A worker claims it under a lease, makes the calls that the machine asks for through
 //! the same pipeline as every other call, and writes into the journal what is about to be done and what came of it.
 
+mod agent;
+mod deltas;
 mod drive;
 mod export;
 mod ground;
@@ -30,6 +32,8 @@ use crate::page::{self, Page, PageQuery};
 use crate::{Actor, Gateway, rights, storage_problem};
 use machine::{AccountFacts, Kind, Start};
 
+pub use agent::AgentKind;
+pub use deltas::{DeltaWatch, RunDelta};
 pub use export::{EXPORT_FORMAT, ExportedEntry, RunExport};
 pub(crate) use plan::PLAN_KIND;
 pub use plan::PlanKind;
@@ -47,6 +51,12 @@ pub(crate) struct Runs {
     stopping: CancellationToken,
     tasks: TaskTracker,
     held: worker::Held,
+    deltas: deltas::Deltas,
+}
+
+/// The kinds of runs that this program knows.
+pub fn kinds() -> Vec<Arc<dyn Kind>> {
+    vec![Arc::new(PlaybookKind), Arc::new(AgentKind), Arc::new(PlanKind)]
 }
 
 impl Runs {
@@ -58,6 +68,7 @@ impl Runs {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             held: worker::Held::default(),
+            deltas: deltas::Deltas::default(),
         }
     }
 
@@ -84,17 +95,12 @@ impl Runs {
     }
 }
 
-/// The kinds of runs that this program knows.
-pub fn kinds() -> Vec<Arc<dyn Kind>> {
-    vec![Arc::new(PlaybookKind), Arc::new(PlanKind)]
-}
-
 /// A new run.
 #[derive(Clone, Debug)]
 pub struct NewRun {
-    /// What kind of machine runs it, `playbook`.
+    /// What kind of machine runs it, `playbook` or `agent`.
     pub kind: String,
-    /// What is to be run: a name, or a whole text.
+    /// What is to be run: a name, or a whole text; the goal of an agent.
     pub definition: String,
     /// On which account.
     pub account: AccountId,
@@ -120,6 +126,9 @@ pub struct RunEvents {
     pub entries: Vec<ExportedEntry>,
     /// The run, when it has ended and these are the last entries.
     pub end: Option<RunSummary>,
+    /// What a model says at this moment, in pieces. Best effort: they are not journaled, and only the process that asks the
+    /// model has them.
+    pub deltas: Vec<RunDelta>,
 }
 
 /// What the names of runs' sessions begin with. No door takes such a name from a caller: it would share what the run has read.
@@ -155,6 +164,18 @@ impl Gateway {
             return Err(quartermaster_guard::problem_of_switch(&switch, "The run"));
         }
         let tenant_id = self.tenant_of(actor, new.account).await?;
+        let needs = kind.needs(&new.input)?;
+        if let Some(model) = &needs.model {
+            self.model_connection(actor.environment_id, model).await?;
+        }
+        let mut others = Vec::with_capacity(needs.accounts.len());
+        for other in needs.accounts {
+            others.push((self.account(actor, other).await?, self.tenant_of(actor, other).await?));
+        }
+        let others: Vec<AccountFacts<'_>> = others
+            .iter()
+            .map(|(entry, tenant_id)| AccountFacts { id: entry.id, tenant_id, plan: &entry.plan.plan })
+            .collect();
         let id: RunId = self.inner.ids.next();
         let now = self.inner.clock.now();
         let prepared = kind.prepare(&Start {
@@ -162,6 +183,8 @@ impl Gateway {
             session: &session(id),
             at: now,
             account: AccountFacts { id: account.id, tenant_id: &tenant_id, plan: &account.plan.plan },
+            others: &others,
+            narrowing: &actor.narrowing,
             definition: &new.definition,
             input: &new.input,
             patience_seconds: new.patience_seconds,
@@ -300,6 +323,7 @@ impl Gateway {
         id: RunId,
         after: u32,
         patience: std::time::Duration,
+        deltas: &mut DeltaWatch,
     ) -> Result<RunEvents, Problem> {
         let until = tokio::time::Instant::now() + patience;
         let mut changed = self.inner.runs.changed.subscribe();
@@ -311,16 +335,25 @@ impl Gateway {
             let end = (row.state.is_end() && last >= row.entries).then(|| RunSummary::of(&row));
             if !entries.is_empty() || end.is_some() || self.inner.runs.stopping.is_cancelled() {
                 let entries = entries.into_iter().map(|(number, entry)| ExportedEntry { number, entry }).collect();
-                return Ok(RunEvents { entries, end });
+                return Ok(RunEvents { entries, end, deltas: deltas.held() });
             }
             tokio::select! {
                 _ = changed.changed() => {}
+                deltas = deltas.next() => return Ok(RunEvents { entries: Vec::new(), end: None, deltas }),
                 () = self.inner.runs.stopping.cancelled() => {}
                 // Another replica may work on it.
                 () = tokio::time::sleep(crate::limits::RUN_POLL_EVERY) => {}
-                () = tokio::time::sleep_until(until) => return Ok(RunEvents { entries: Vec::new(), end: None }),
+                () = tokio::time::sleep_until(until) => {
+                    return Ok(RunEvents { entries: Vec::new(), end: None, deltas: Vec::new() });
+                }
             }
         }
+    }
+
+    /// Watches what the model of a run says, from now on, as far as this process asks it. Give it to [`Gateway::run_events`],
+    /// which looks whether the caller may see the run.
+    pub fn watch_deltas(&self, id: RunId) -> DeltaWatch {
+        self.inner.runs.deltas.watch(id)
     }
 
     /// Whether workers and watchers are asked to stop.

@@ -1,5 +1,6 @@
 //! The command line. Each flag has its variable in the environment; `env` has the names of those without a flag.
 
+mod agent;
 mod approvals;
 mod audit_log;
 mod gateway;
@@ -23,6 +24,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use quartermaster_types::AccountId;
 
+pub(crate) use agent::AgentArguments;
 pub(crate) use approvals::{ApprovalCommand, ApprovalList, ApprovalWatch};
 pub(crate) use audit_log::{
     AuditExportArguments, AuditExportFormat, AuditListArguments, AuditLogArguments, AuditLogCommand,
@@ -131,6 +133,8 @@ pub(crate) enum Command {
     Offboard(OffboardArguments),
     /// Compare a list of people with the directory; suspend those who still have access
     Audit(AuditArguments),
+    /// Let a language model work towards a goal, with the tools of an account
+    Agent(AgentArguments),
     /// Start runs by themselves: on a webhook of another system, or on a schedule
     #[command(subcommand)]
     Trigger(TriggerCommand),

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod account;
+pub(crate) mod agent;
 pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod audit_log;

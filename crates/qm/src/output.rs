@@ -126,6 +126,12 @@ fn write(stdout: &mut impl Write, text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a piece of a line to standard error, at once.
+pub(crate) fn piece(text: &str) {
+    let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
 /// Writes a line to standard error; when that cannot be done there is nobody to tell.
 pub(crate) fn note(text: &str) {
     let mut stderr = anstream::AutoStream::auto(io::stderr().lock());

@@ -9,7 +9,7 @@ use quartermaster_roster::{Event, Progress, Stop, StopSource};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, printable};
-use crate::output::note;
+use crate::output::{note, piece};
 use crate::style::{BAD, DIM, GOOD, WARN};
 
 /// Work shorter than this shows no bar.
@@ -104,6 +104,11 @@ impl Shown {
                     "{WARN}not connected:{WARN:#} {reason}; the run goes on, looking again in {seconds} s"
                 ));
             }
+            Event::Saying { text } => {
+                let text = printable(text);
+                self.bar.suspend(|| piece(&text));
+            }
+            Event::Said => self.bar.suspend(|| note("")),
             Event::Step { what } => self.line(&format!("{DIM}·{DIM:#} {}", printable(what))),
         }
     }

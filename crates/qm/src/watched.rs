@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use quartermaster_client::{Client, ClientError, NewRun, Run};
+use quartermaster_client::{Client, ClientError, NewAgent, NewRun, Run};
 use quartermaster_roster::{Narrator, Progress, Telling, follow};
 use quartermaster_types::RunId;
 
@@ -23,15 +23,36 @@ pub(crate) enum Watched {
     Left(Exit),
 }
 
+/// What is started.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a> {
+    /// A playbook.
+    Playbook(&'a NewRun),
+    /// A model with a goal.
+    Agent(&'a NewAgent),
+}
+
+impl<'a> From<&'a NewRun> for Start<'a> {
+    fn from(new: &'a NewRun) -> Self {
+        Self::Playbook(new)
+    }
+}
+
+impl<'a> From<&'a NewAgent> for Start<'a> {
+    fn from(new: &'a NewAgent) -> Self {
+        Self::Agent(new)
+    }
+}
+
 /// Starts a run, and watches it to its end unless it is to be left alone. `telling` says what is told of its steps.
 pub(crate) async fn run(
     client: &Client,
-    new: &NewRun,
+    new: impl Into<Start<'_>>,
     detach: bool,
     telling: impl FnOnce(&Run) -> Telling,
 ) -> Result<Watched, Failure> {
     let mut interrupts = Interrupts::listen()?;
-    let started = start(client, new).await?;
+    let started = start(client, new.into()).await?;
     let id = started.summary.id;
     if detach {
         output::data(&format!("{id}\n"))?;
@@ -85,19 +106,23 @@ pub(crate) async fn quietly(
     progress: Progress,
     telling: impl FnOnce(&Run) -> Telling,
 ) -> Result<Run, Failure> {
-    let started = start(client, new).await?;
+    let started = start(client, new.into()).await?;
     follow(client, started.summary.id, &mut Narrator::new(progress, telling(&started))).await?;
     Ok(client.run(started.summary.id).await?)
 }
 
 /// Starts a run once, also when an answer is lost on the way.
-async fn start(client: &Client, new: &NewRun) -> Result<Run, Failure> {
+async fn start(client: &Client, new: Start<'_>) -> Result<Run, Failure> {
     let bytes: [u8; 16] =
         quartermaster_vault::random_bytes().map_err(|error| Failure::failed(format!("no randomness: {error}")))?;
     let key = bytes.iter().fold("qm-".to_owned(), |text, byte| text + &format!("{byte:02x}"));
     let mut starts = 1;
     loop {
-        match client.start_run(new, &key).await {
+        let started = match new {
+            Start::Playbook(new) => client.start_run(new, &key).await,
+            Start::Agent(new) => client.start_agent(new, &key).await,
+        };
+        match started {
             Err(ClientError::NoAnswer { .. }) if starts < STARTS_MAX => starts += 1,
             other => return Ok(other?),
         }

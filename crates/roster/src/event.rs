@@ -56,6 +56,13 @@ pub enum Event {
         /// Whether it went well.
         ok: bool,
     },
+    /// A model says something: a piece of a text, of a line perhaps.
+    Saying {
+        /// The piece.
+        text: String,
+    },
+    /// A model has said what it had to say.
+    Said,
     /// A step of offboarding is done.
     Step {
         /// What was done, in a few words.

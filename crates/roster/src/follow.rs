@@ -74,8 +74,9 @@ async fn watch(
             }
         };
         let Some(event) = event else { return Ok(None) };
-        *after = event.number;
+        *after = event.number.unwrap_or(*after);
         match event.happening {
+            RunHappening::Delta(delta) => narrator.delta(&delta),
             RunHappening::Entry(entry) => narrator.entry(&entry),
             RunHappening::End(end) => return Ok(Some(*end)),
         }

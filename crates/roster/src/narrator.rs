@@ -21,6 +21,8 @@ pub enum Telling {
         /// Where the state stands in a record, JSON Pointer.
         state_at: String,
     },
+    /// What a model says, and its calls with what came of them.
+    Agent,
 }
 
 /// Tells what happens in a run.
@@ -36,12 +38,23 @@ pub struct Narrator {
     wait: Option<(u64, WaitSource)>,
     /// Until when the last told wait lasts.
     told_until: Option<Instant>,
+    /// The question of which pieces of the answer were told.
+    said: Option<String>,
 }
 
 impl Narrator {
     /// Tells `progress`.
     pub fn new(progress: Progress, telling: Telling) -> Self {
-        Self { progress, telling, methods: HashMap::new(), pages: 0, people: 0, wait: None, told_until: None }
+        Self {
+            progress,
+            telling,
+            methods: HashMap::new(),
+            pages: 0,
+            people: 0,
+            wait: None,
+            told_until: None,
+            said: None,
+        }
     }
 
     pub(crate) fn tell(&self, event: Event) {
@@ -58,6 +71,12 @@ impl Narrator {
                 let text = |name: &str| call[name].as_str().unwrap_or_default();
                 self.methods.insert(text("key").to_owned(), format!("{}.{}", text("resource"), text("method")));
             }
+            "asked" => {
+                let ask = &entry["ask"];
+                let text = |name: &str| ask[name].as_str().unwrap_or_default();
+                self.methods.insert(text("key").to_owned(), format!("the model {}", text("model")));
+            }
+            "answered" => self.answered(text("key"), &entry["reply"]),
             "finished" => self.finished(text("key"), &entry["result"]),
             "failed" => self.failed(text("key"), &entry["problem"]),
             _ => {}
@@ -76,6 +95,31 @@ impl Narrator {
         self.tell(Event::Waiting { seconds, told_by });
     }
 
+    /// Takes a piece of what a model says at this moment.
+    pub(crate) fn delta(&mut self, delta: &Value) {
+        self.tell_wait();
+        let (Some(key), Some(text)) = (delta["key"].as_str(), delta["text"].as_str()) else { return };
+        if self.telling == Telling::Agent {
+            self.said = Some(key.to_owned());
+            self.tell(Event::Saying { text: text.to_owned() });
+        }
+    }
+
+    /// A model's whole answer: its text unless it was told in pieces.
+    fn answered(&mut self, key: &str, reply: &Value) {
+        self.methods.remove(key);
+        if self.telling != Telling::Agent {
+            return;
+        }
+        let text = reply["text"].as_str().unwrap_or_default();
+        if self.said.take().as_deref() == Some(key) {
+            self.tell(Event::Said);
+        } else if !text.is_empty() {
+            self.tell(Event::Saying { text: text.to_owned() });
+            self.tell(Event::Said);
+        }
+    }
+
     fn finished(&mut self, key: &str, result: &Value) {
         let method = self.methods.remove(key);
         if result["reduced"] == true {
@@ -86,6 +130,20 @@ impl Narrator {
                 let unchanged = if result["changed"] == false { ", which changed nothing" } else { "" };
                 let method = method.unwrap_or_default();
                 self.tell(Event::Step { what: format!("{key}: {method}{unchanged}") });
+            }
+            Telling::Agent => {
+                let what = match (&result["result"], &result["changed"], &result["dry_run"]) {
+                    (_, _, Value::Bool(true)) => "rehearsed, nothing was sent".to_owned(),
+                    (_, Value::Bool(true), _) => "done".to_owned(),
+                    (_, Value::Bool(false), _) => "already as asked".to_owned(),
+                    (Value::Array(records), _, _) => {
+                        let more =
+                            result["left_out"].as_u64().map(|more| format!(" and {more} more")).unwrap_or_default();
+                        format!("{}{more} found", records.len())
+                    }
+                    _ => "read".to_owned(),
+                };
+                self.tell(Event::Step { what: format!("{}: {what}", method.unwrap_or_default()) });
             }
             Telling::Person { state_at } => {
                 let record = result.get("result").unwrap_or(result);
@@ -126,7 +184,7 @@ impl Narrator {
                 self.wait = Some((told.unwrap_or(UNTOLD_SECONDS).max(1), told_by));
             }
             (_, Some(true)) => self.tell(Event::CallFailed { method, reason: detail.to_owned() }),
-            _ if self.telling == Telling::Calls => {
+            _ if matches!(self.telling, Telling::Calls | Telling::Agent) => {
                 self.tell(Event::CallFailed { method, reason: detail.to_owned() });
             }
             // It is the run's own end, and told with that.

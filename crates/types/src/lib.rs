@@ -12,7 +12,8 @@ pub mod run;
 pub use approval::{ApprovalNotice, ApprovalState};
 pub use clock::{Clock, Timestamp};
 pub use id::{
-    AccountId, ApprovalId, AuditId, DeliveryId, EnvironmentId, IdSource, ModelId, PlanId, RequestId, RunId, TokenId, TriggerId,
+    AccountId, ApprovalId, AuditId, DeliveryId, EnvironmentId, IdSource, ModelId, PlanId, RequestId, RunId, TokenId,
+    TriggerId,
 };
 pub use problem::{Code, FieldError, NextCall, Origin, Problem, UpstreamExcerpt};
 pub use rate_limit::{RateLimits, RatePolicy};

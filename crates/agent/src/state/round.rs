@@ -60,7 +60,8 @@ struct Open {
     call: Call,
     attempts: Attempts,
     reads: bool,
-    begun: bool,
+    /// When this attempt was first begun.
+    begun: Option<Timestamp>,
 }
 
 impl Round {
@@ -98,7 +99,7 @@ impl Round {
     /// Ends what is not under way: the run's time is over.
     pub(super) fn drop_what_is_not_begun(&mut self) {
         for slot in &mut self.slots {
-            if matches!(&slot.stage, Stage::Open(open) if !open.begun) {
+            if matches!(&slot.stage, Stage::Open(open) if open.begun.is_none()) {
                 let problem = Problem::gateway(Code::Unavailable, "The run's time is over; the call was not made.");
                 slot.stage = Stage::Refused(problem.with_retry(false, None));
             }
@@ -127,16 +128,20 @@ impl Round {
                 open.attempts.again();
                 open.call.key = open.attempts.key();
             }
-            (Entry::Begun { call, .. }, None) if *call == open.call => open.begun = true,
+            (Entry::Begun { call, at }, None) if *call == open.call => {
+                open.begun.get_or_insert(*at);
+            }
             (Entry::Begun { .. }, None) => return Err(Mismatch::OtherCall { key: key.to_owned() }),
             (Entry::Finished { result, request_id, at, .. }, None) => {
+                patience.excuse(open.begun, *at);
                 let came = Ok((cut::keep(result.clone(), bytes), request_id.clone()));
                 slot.stage = Stage::Made(Box::new(Made { call: open.call.clone(), at: *at, came }));
             }
             (Entry::Failed { problem, at, .. }, None) => {
+                patience.excuse(open.begun, *at);
                 let most = if open.reads { READ_ATTEMPTS_MAX } else { 0 };
                 match open.attempts.wait(problem.clone(), *at, most, patience) {
-                    None => open.begun = false,
+                    None => open.begun = None,
                     Some(problem) => {
                         let came = Err(problem);
                         slot.stage = Stage::Made(Box::new(Made { call: open.call.clone(), at: *at, came }));
@@ -232,7 +237,7 @@ impl State {
         };
         let name = entry.name.clone();
         self.toolbox.show(&name);
-        Ok(Stage::Open(Box::new(Open { call, attempts: Attempts::new(key.to_owned()), reads, begun: false })))
+        Ok(Stage::Open(Box::new(Open { call, attempts: Attempts::new(key.to_owned()), reads, begun: None })))
     }
 
     /// All calls of the turn have come to their end: the model is told, and asked for its next turn.

@@ -2,7 +2,7 @@
 
 use quartermaster_agent::limits::{ASK_ATTEMPTS_MAX, READ_ATTEMPTS_MAX};
 use quartermaster_agent::{Message, Setting, State};
-use quartermaster_types::run::{Outcome, Stop};
+use quartermaster_types::run::{Entry, Outcome, Stop};
 use quartermaster_types::{Code, Origin, Problem};
 use serde_json::json;
 
@@ -79,6 +79,32 @@ fn at_the_end_of_its_time_nothing_more_is_begun() {
     assert_eq!(world.writes.len(), 1, "the second was not begun");
     assert_eq!(report.members["refused"].as_array().unwrap().len(), 1);
     assert_eq!(report.members["ended_by"], "time");
+}
+
+#[test]
+fn a_call_that_waits_for_a_person_does_not_use_up_the_time_of_the_run() {
+    for (waits_ms, in_time) in [(0, true), (3_600_000, true)] {
+        let mut limited = setting("x");
+        limited.limits.seconds = 600;
+        let mut state = State::new(limited);
+        let mut now = START;
+        let mut model = offboards(MILLER).into_iter();
+        let mut world = World::new(2);
+        while let quartermaster_types::run::Action::Proceed { calls, asks, .. } = state.next() {
+            now = now.plus_ms(1000);
+            for ask in asks {
+                let reply = model.next().unwrap()(&state.prompt(&ask.key).unwrap()).unwrap();
+                state.apply(&Entry::Answered { key: ask.key, at: now, reply }).unwrap();
+            }
+            for call in calls {
+                state.apply(&Entry::Begun { call: call.clone(), at: now }).unwrap();
+                now = now.plus_ms(if call.method == "suspend" { waits_ms } else { 0 });
+                let result = world.tool(&call).unwrap();
+                state.apply(&Entry::Finished { key: call.key, at: now, result, request_id: None }).unwrap();
+            }
+        }
+        assert_eq!(done(&state).1.members["ended_by"] == "finish_run", in_time);
+    }
 }
 
 #[test]

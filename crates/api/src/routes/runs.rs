@@ -11,11 +11,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 use quartermaster_gateway::limits::{RUN_EVENTS_KEEP_ALIVE, RUN_EVENTS_LAST_MAX};
 use quartermaster_gateway::runs::machine::name_of;
-use quartermaster_gateway::runs::{NewRun, RunEvents, RunFilter};
+use quartermaster_gateway::runs::{DeltaWatch, NewRun, RunEvents, RunFilter};
 use quartermaster_gateway::{Actor, Gateway};
 use quartermaster_store_model::RunState;
 use quartermaster_types::{AccountId, FieldError, RunId};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::accounts::page;
@@ -53,6 +54,9 @@ pub(super) async fn start_run(
 }
 
 fn new_run(mut members: Members<'_>) -> Result<NewRun, Failure> {
+    if let Some(agent) = members.object("agent") {
+        return new_agent(members, agent);
+    }
     let definition = members.required_text("playbook");
     let account = members.required_text("integrated_account_id");
     let account: AccountId = account.parse().unwrap_or_else(|_| {
@@ -65,6 +69,40 @@ fn new_run(mut members: Members<'_>) -> Result<NewRun, Failure> {
     let patience_seconds = members.whole_number("patience_seconds");
     members.finish()?;
     Ok(NewRun { kind: "playbook".to_owned(), definition, account, input, patience_seconds })
+}
+
+/// The goal is what is run, the first account is the run's own; the rest is the machine's business.
+fn new_agent(mut members: Members<'_>, mut agent: Map<String, Value>) -> Result<NewRun, Failure> {
+    let mut errors = Vec::new();
+    let mut wrong = |pointer: &str, detail: &str| {
+        errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+    };
+    let goal = match agent.shift_remove("goal") {
+        Some(Value::String(goal)) => goal,
+        _ => {
+            wrong("/agent/goal", "Is required: what is to be reached, as a text.");
+            String::new()
+        }
+    };
+    let accounts = match agent.shift_remove("accounts") {
+        Some(Value::Array(accounts)) => accounts,
+        _ => Vec::new(),
+    };
+    let mut ids = accounts.iter().map(|id| id.as_str().and_then(|id| id.parse::<AccountId>().ok()));
+    let account = ids.next().flatten().filter(|_| ids.all(|id| id.is_some()));
+    let account = account.unwrap_or_else(|| {
+        wrong("/agent/accounts", "Must be an array of the UUIDs of integrated accounts, at least one.");
+        AccountId(uuid::Uuid::nil())
+    });
+    if accounts.len() > 1 {
+        agent.insert("accounts".to_owned(), Value::from(accounts[1..].to_vec()));
+    }
+    let patience_seconds = members.whole_number("patience_seconds");
+    members.finish()?;
+    if !errors.is_empty() {
+        return Err(Failure::invalid("The body is not as this route takes it.", errors));
+    }
+    Ok(NewRun { kind: "agent".to_owned(), definition: goal, account, input: agent, patience_seconds })
 }
 
 /// List runs
@@ -171,7 +209,8 @@ pub(super) async fn export_run(
 /// Watch a run
 ///
 /// Server-sent events: one for each entry of the journal, named as the entry is (`begun`, `finished`, `asked`, `answered`, `failed`, `woken`), its
-/// number as the id; after the last one `end` with the run. `last-event-id` goes on after the event that was seen last; 204
+/// number as the id; after the last one `end` with the run. What a model says at this moment comes as `delta` without an id:
+/// best effort, not kept, and only from the process that asks it. `last-event-id` goes on after the event that was seen last; 204
 /// means that there is nothing more. A stream lasts five minutes at most; come back then.
 #[utoipa::path(get, path = "/run/{id}/events", tag = "runs", params(schema::RunPath, schema::LastEventId),
     responses(
@@ -192,8 +231,14 @@ pub(super) async fn watch_run(
     if run.state.is_end() && after > run.entries {
         return Ok(empty(StatusCode::NO_CONTENT));
     }
-    let watch =
-        Watch { gateway: app.gateway().clone(), caller, id, after, until: Instant::now() + RUN_EVENTS_LAST_MAX };
+    let watch = Watch {
+        deltas: app.gateway().watch_deltas(id),
+        gateway: app.gateway().clone(),
+        caller,
+        id,
+        after,
+        until: Instant::now() + RUN_EVENTS_LAST_MAX,
+    };
     let events = stream::unfold(Some(watch), |watch| async move { watch?.next().await });
     let mut response = Response::new(Body::from_stream(events));
     put(&mut response, CONTENT_TYPE, "text/event-stream");
@@ -218,6 +263,7 @@ struct Watch {
     id: RunId,
     after: u32,
     until: Instant,
+    deltas: DeltaWatch,
 }
 
 impl Watch {
@@ -229,7 +275,7 @@ impl Watch {
         }
         let actor: &std::sync::Arc<Actor> = &self.caller.actor;
         let patience: Duration = left.min(RUN_EVENTS_KEEP_ALIVE);
-        let events = match self.gateway.run_events(actor, self.id, self.after, patience).await {
+        let events = match self.gateway.run_events(actor, self.id, self.after, patience, &mut self.deltas).await {
             Ok(events) => events,
             Err(problem) => {
                 tracing::warn!(%problem, "a run cannot be watched on");
@@ -248,6 +294,11 @@ impl Watch {
 /// Events in the form of the stream; a comment when there are none, so that nobody takes the connection for dead.
 fn text(events: &RunEvents, after: u32) -> String {
     let mut text = String::new();
+    // Without a number: nobody goes on after one.
+    for delta in &events.deltas {
+        let data = serde_json::to_string(delta).unwrap_or_default();
+        text.push_str(&format!("event: delta\ndata: {data}\n\n"));
+    }
     for entry in &events.entries {
         event(&mut text, name_of(&entry.entry), entry.number, entry);
     }

@@ -3,18 +3,65 @@
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-/// A new run.
+/// A new run: of a `playbook` on an `integrated_account_id`, or of an `agent`.
 #[derive(ToSchema)]
 pub(crate) struct NewRun {
     /// What is to be run: the name of a playbook that ships, or the whole text of one (YAML).
-    playbook: String,
-    /// The integrated account that it works on.
+    playbook: Option<String>,
+    /// A language model that works towards a goal; instead of all others but `patience_seconds`.
+    agent: Option<NewAgent>,
+    /// The integrated account that the playbook works on.
     #[schema(format = "uuid")]
-    integrated_account_id: String,
+    integrated_account_id: Option<String>,
     /// What the playbook is started with.
     input: Option<Map<String, Value>>,
     /// Seconds that rate limits and passing faults are waited out in all; the playbook's own `patience` without it.
     patience_seconds: Option<u64>,
+}
+
+/// A language model that works towards a goal.
+#[derive(ToSchema)]
+pub(crate) struct NewAgent {
+    /// What is to be reached, in your words; at most 16 KiB.
+    goal: String,
+    /// The integrated accounts that it works on, 1 to 8; the first one is the run's own.
+    #[schema(min_items = 1, max_items = 8)]
+    accounts: Vec<String>,
+    /// The model: the name of a model connection, or `NAME/MODEL`.
+    model: String,
+    /// Only these methods are tools: `read`, `write`, `custom`, or names such as `suspend`.
+    methods: Option<Vec<String>>,
+    /// Only methods with one of these tags are tools.
+    tags: Option<Vec<String>>,
+    /// How far it may go; what is left out has its default.
+    limits: Option<AgentLimits>,
+    /// Whether the model sees short handles (`user:3`) instead of ids; yes when left out.
+    handles: Option<bool>,
+    /// Whether writes are only rehearsed; no when left out.
+    dry_run: Option<bool>,
+}
+
+/// How far an agent may go. What ends at a limit ends in order, with what was done so far.
+#[derive(ToSchema)]
+pub(crate) struct AgentLimits {
+    /// Turns of the model: 1 to 500, 40 when left out.
+    iterations: Option<u32>,
+    /// Tokens in and out, over the whole run: 1,000,000 when left out.
+    tokens: Option<u64>,
+    /// Seconds from its start, without waiting for approvals: at most 86,400, 1,800 when left out.
+    seconds: Option<u64>,
+    /// Seconds in which rate limits and passing faults are waited out: 900 when left out.
+    wait_seconds: Option<u64>,
+    /// Calls of tools: 1 to 5,000, 200 when left out.
+    calls: Option<u32>,
+    /// Money, in the currency of the model's prices; no limit when left out.
+    cost: Option<f64>,
+    /// Tokens of one answer of the model: at most 64,000, 4,096 when left out.
+    output_tokens: Option<u32>,
+    /// Tokens of one result that the model sees: 500 to 32,000, 4,000 when left out.
+    result_tokens: Option<u32>,
+    /// Tokens of one prompt; older results are told in short in longer ones: 4,000 to 1,000,000, 100,000 when left out.
+    context_tokens: Option<u32>,
 }
 
 /// Where a run stands.
@@ -41,7 +88,7 @@ pub(crate) struct RunSummary {
     /// Id.
     #[schema(format = "uuid")]
     id: String,
-    /// `playbook`.
+    /// `playbook` or `agent`.
     kind: String,
     /// Name of what is run.
     name: String,

@@ -1,5 +1,6 @@
 //! One run in the hands of a worker: from its claim until it ends, waits, or is handed back.
 
+mod asking;
 mod perform;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::ground::Grounds;
-use super::machine::{Action, Call, Entry, Machine, Wake};
+use super::machine::{Action, Ask, Call, Entry, Machine, Wake};
 use super::view::{DecidedBy, RunOutcome};
 use crate::Gateway;
 use crate::limits::{RUN_CALLS_AT_ONCE_MAX, RUN_ENTRIES_PAGE, RUN_LEASE, RUN_RENEW_EVERY};
@@ -159,8 +160,8 @@ impl Drive {
                 self.wind_down().await?;
                 return Ok(Conclusion::Back(RunState::Queued, self.now()));
             }
-            let (calls, waits) = match self.machine.next() {
-                Action::Proceed { calls, waits, .. } => (calls, waits),
+            let (calls, waits, asks) = match self.machine.next() {
+                Action::Proceed { calls, waits, asks } => (calls, waits, asks),
                 action => {
                     let state = if matches!(action, Action::Done { .. }) { RunState::Done } else { RunState::Failed };
                     let outcome = RunOutcome { decided_by: DecidedBy::Machine, action: Some(action) };
@@ -168,6 +169,7 @@ impl Drive {
                 }
             };
             self.begin(calls).await?;
+            self.ask(asks).await?;
             if self.wake(&waits).await? {
                 continue;
             }
@@ -235,6 +237,22 @@ impl Drive {
         Ok(())
     }
 
+    /// Asks the models that are not being asked yet.
+    async fn ask(&mut self, asks: Vec<Ask>) -> Result<(), Halt> {
+        for ask in asks {
+            if self.under_way.contains(&ask.key) {
+                continue;
+            }
+            let prompt = self.machine.prompt(&ask.key).ok_or_else(|| Halt::Fault(unreadable()))?;
+            let at = self.now();
+            self.journal(vec![(Entry::Asked { ask: ask.clone(), at }, None)]).await?;
+            self.under_way.push(ask.key.clone());
+            let (gateway, run, cancel) = (self.gateway.clone(), Arc::clone(&self.run), self.cancel.clone());
+            self.in_flight.push(asking::Asking { gateway, run, cancel }.perform(ask, prompt).boxed());
+        }
+        Ok(())
+    }
+
     /// Journals the waits that are over; whether there were any.
     async fn wake(&mut self, waits: &[Wake]) -> Result<bool, Halt> {
         let at = self.now();
@@ -253,6 +271,7 @@ impl Drive {
                 let result = self.machine.reduce(&key, result);
                 (Entry::Finished { key, at, result, request_id: Some(request_id.to_string()) }, grounds)
             }
+            Ending::Replied(reply) => (Entry::Answered { key, at, reply }, None),
             Ending::Failed(problem) => (Entry::Failed { key, at, problem }, None),
             Ending::Halted => return Ok(()),
             Ending::NoRights(problem) => return Err(Halt::Fault(problem)),

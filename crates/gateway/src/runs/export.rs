@@ -50,12 +50,51 @@ impl RunExport {
             Some(Action::Proceed { .. }) | None => (None, None),
         };
         let table = report.and_then(|report| report.table.as_ref());
-        let page = Page { export: self, problem, report, table };
+        let conversation = conversation(&self.entries);
+        let page = Page { export: self, problem, report, table, conversation };
         page.render().map_err(|error| {
             tracing::error!(%error, "the report of a run cannot be written");
             Problem::gateway(Code::Internal, "The report cannot be written.")
         })
     }
+}
+
+/// What was said in a run of an agent.
+struct Said {
+    who: &'static str,
+    class: &'static str,
+    text: String,
+}
+
+/// The longest result of a call on the page, in characters; the export has all that the journal keeps.
+const RESULT_SHOWN_CHARACTERS: usize = 1_000;
+
+/// The conversation of a run: what the model said and called, and what it was told. Empty for runs that ask no model.
+fn conversation(entries: &[ExportedEntry]) -> Vec<Said> {
+    if !entries.iter().any(|exported| matches!(exported.entry, Entry::Asked { .. })) {
+        return Vec::new();
+    }
+    let mut said = Vec::new();
+    for exported in entries {
+        match &exported.entry {
+            Entry::Answered { reply, .. } => {
+                if !reply.text.is_empty() {
+                    said.push(Said { who: "Model", class: "", text: reply.text.clone() });
+                }
+                let calls = reply.calls.iter().map(|call| format!("{} {}", call.name, call.arguments));
+                said.extend(calls.map(|text| Said { who: "Model calls", class: "code", text }));
+            }
+            Entry::Finished { key, result, .. } => {
+                let text: String = result.to_string().chars().take(RESULT_SHOWN_CHARACTERS).collect();
+                said.push(Said { who: "Result", class: "code", text: format!("{key}: {text}") });
+            }
+            Entry::Failed { key, problem, .. } => {
+                said.push(Said { who: "Failed", class: "bad", text: format!("{key}: {problem}") });
+            }
+            Entry::Begun { .. } | Entry::Asked { .. } | Entry::Woken { .. } => {}
+        }
+    }
+    said
 }
 
 #[derive(Template)]
@@ -65,6 +104,7 @@ struct Page<'a> {
     problem: Option<&'a Problem>,
     report: Option<&'a Report>,
     table: Option<&'a Table>,
+    conversation: Vec<Said>,
 }
 
 impl Page<'_> {

@@ -1,7 +1,10 @@
 //! What a run is: a machine that decides over its journal, and nothing else. It does no I/O, knows no clock and no
 //! randomness: the same entries give the same actions, byte for byte.
 
+use quartermaster_agent::Prompt;
 use quartermaster_definition::Plan;
+use quartermaster_model::ModelReference;
+use quartermaster_store_model::Narrowing;
 use quartermaster_types::{AccountId, Problem, RunId, Timestamp};
 use serde_json::{Map, Value};
 
@@ -37,6 +40,10 @@ pub struct Start<'a> {
     pub at: Timestamp,
     /// The account that it works on.
     pub account: AccountFacts<'a>,
+    /// Further accounts that [`Kind::needs`] names.
+    pub others: &'a [AccountFacts<'a>],
+    /// What the token may use.
+    pub narrowing: &'a Narrowing,
     /// What is to be run, as the caller gave it: a name or a whole text.
     pub definition: &'a str,
     /// What it is started with.
@@ -67,10 +74,23 @@ pub struct Prepared {
     pub input: Value,
 }
 
+/// What a run needs besides its account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Further accounts that it works on.
+    pub accounts: Vec<AccountId>,
+    /// The model that it asks.
+    pub model: Option<ModelReference>,
+}
+
 /// A kind of machine.
 pub trait Kind: Send + Sync {
     /// `playbook`.
     fn name(&self) -> &'static str;
+    /// What a run needs besides its account.
+    fn needs(&self, _input: &Map<String, Value>) -> Result<Needs, Problem> {
+        Ok(Needs::default())
+    }
     /// Checks what is to be run; nothing was done yet. The problem names every wrong place.
     fn prepare(&self, start: &Start<'_>) -> Result<Prepared, Problem>;
     /// The machine of a run, before its first entry.
@@ -88,5 +108,9 @@ pub trait Machine: Send {
     /// Records that were read for the run before it began, (resource, id): it may write to them.
     fn grounds(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+    /// The prompt of a question to a model that the run asks for now.
+    fn prompt(&self, _key: &str) -> Option<Prompt> {
+        None
     }
 }

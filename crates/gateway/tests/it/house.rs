@@ -151,12 +151,27 @@ pub(crate) fn gateway(simulator: &Running, store: &Store, clock: &Clock) -> Gate
 
 /// The same for a simulator at this address.
 pub(crate) fn gateway_to(simulator: std::net::SocketAddr, store: &Store, clock: &Clock) -> Gateway {
-    let allowed = simulator.to_string();
+    gateway_asking(simulator, store, clock, None)
+}
+
+/// The same with the connection `scripted` to a model at this address.
+pub(crate) fn gateway_asking(
+    simulator: std::net::SocketAddr,
+    store: &Store,
+    clock: &Clock,
+    model: Option<std::net::SocketAddr>,
+) -> Gateway {
+    let allowed: Vec<String> = std::iter::once(simulator).chain(model).map(|address| address.to_string()).collect();
+    let models = model.map(|address| {
+        let settings = json!({"wire": "openai", "base_url": format!("http://{address}/v1"), "model": "scripted-1"});
+        let settings = serde_json::from_value(settings).unwrap();
+        quartermaster_model::Connection { name: "scripted".to_owned(), settings, key: None }
+    });
     Gateway::new(Options {
         store: store.clone(),
         root_key: root_key(),
         clock: clock.clone(),
-        client: Client::new(AllowedUpstreams::parse([allowed.as_str()]).unwrap()),
+        client: Client::new(AllowedUpstreams::parse(allowed.iter().map(String::as_str)).unwrap()),
         definitions: vec![(
             "1password".to_owned(),
             include_str!("../../../../integrations/1password/definition.yaml").to_owned(),
@@ -165,9 +180,10 @@ pub(crate) fn gateway_to(simulator: std::net::SocketAddr, store: &Store, clock: 
         runs: vec![
             Arc::new(quartermaster_gateway::runs::PlaybookKind),
             Arc::new(quartermaster_gateway::runs::PlanKind),
+            Arc::new(quartermaster_gateway::runs::AgentKind),
             Arc::new(quartermaster_testkit::ScriptKind("script")),
         ],
-        models: Vec::new(),
+        models: models.into_iter().collect(),
     })
     .unwrap()
 }

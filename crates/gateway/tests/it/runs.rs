@@ -1,5 +1,6 @@
 //! Runs: journaled, watched, stopped, taken over and replayed, with nothing done twice.
 
+mod agent;
 mod crash;
 mod limits;
 

@@ -2,6 +2,8 @@
 
 mod run;
 
+pub(crate) use run::ended;
+
 use std::path::Path;
 
 use quartermaster_definition::Plan;

@@ -75,13 +75,21 @@ fn steps(steps: &[RunStep]) -> Rows {
             [
                 step.begun_at.to_string(),
                 step.key.clone(),
-                step.method.clone().unwrap_or_else(|| step.kind.clone()),
+                what(step),
                 step.state.clone(),
                 step.finished_at.map(|at| at.ms_since(step.begun_at).to_string()).unwrap_or_default(),
                 problem(step),
             ]
         }),
     )
+}
+
+/// The method, or the model that was asked and what it wanted.
+fn what(step: &RunStep) -> String {
+    let Some(ask) = &step.ask else { return step.method.clone().unwrap_or_else(|| step.kind.clone()) };
+    let model = ask["model"].as_str().unwrap_or_default();
+    let tools: Vec<&str> = ask["tools"].as_array().into_iter().flatten().filter_map(|tool| tool.as_str()).collect();
+    if tools.is_empty() { format!("ask {model}") } else { format!("ask {model}: {}", tools.join(", ")) }
 }
 
 fn problem(step: &RunStep) -> String {
@@ -97,7 +105,7 @@ async fn watch(client: &Client, id: RunId, every: Duration) -> Result<Exit, Fail
         for step in run.steps.iter().filter(|step| step.state != "under_way") {
             if !told.contains(&step.key) {
                 told.push(step.key.clone());
-                let what = step.method.as_deref().unwrap_or(&step.kind);
+                let what = what(step);
                 let line = format!("{}  {}  {what}  {}  {}", step.begun_at, step.key, step.state, problem(step));
                 output::data(&format!("{}\n", printable(line.trim_end())))?;
             }

@@ -1,6 +1,7 @@
 //! The real program, run as a user runs it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod agent;
 mod audit;
 mod audit_interrupt;
 mod audit_log;

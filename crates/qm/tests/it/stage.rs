@@ -133,6 +133,8 @@ pub(crate) struct Stage {
     pub(crate) secret: String,
     pub(crate) account_id: String,
     pub(crate) gateway: Option<Background>,
+    /// A scripted model and its address.
+    model: Option<(Background, String)>,
 }
 
 impl Stage {
@@ -159,6 +161,7 @@ impl Stage {
             secret: secret.clone(),
             account_id: account_id.clone(),
             gateway: None,
+            model: None,
             folder,
         };
         stage.serve();
@@ -193,9 +196,25 @@ impl Stage {
         let listen = self.url.strip_prefix("http://").unwrap_or("127.0.0.1:0").to_owned();
         let args = ["serve", "--data-dir", data.to_str().unwrap(), "--listen", &listen, "--allow-upstream", &upstream];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
-        let gateway = Background::spawn(command(&args).env("QM_LOG", "debug").stderr(log));
+        let mut command = command(&args);
+        if let Some((_, model)) = &self.model {
+            let models =
+                format!(r#"[{{"name":"scripted","wire":"openai","base_url":"{model}/v1","model":"scripted-1"}}]"#);
+            command.args(["--allow-upstream", model.strip_prefix("http://").unwrap()]).env("QM_MODELS", models);
+        }
+        let gateway = Background::spawn(command.env("QM_LOG", "debug").stderr(log));
         self.url = gateway.line("listening on ");
         self.gateway = Some(gateway);
+    }
+
+    /// Gives the gateway the connection `scripted` to a model that says what the script has.
+    pub(crate) fn with_model(&mut self, script: &serde_json::Value) {
+        let script = self.file("script.json", script.to_string());
+        let model = Background::start(&["simulate", "model", "--script", &script]);
+        let address = model.line("listening on ");
+        self.model = Some((model, address));
+        self.gateway = None;
+        self.serve();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -95,3 +95,43 @@ fn calls_that_are_refused_together_wait_together() {
     let told = [30, 60].map(|seconds| Event::Waiting { seconds, told_by: WaitSource::Headers });
     assert_eq!(*events.lock().unwrap(), told);
 }
+
+#[test]
+fn an_agent_is_told_with_what_the_model_says_once() {
+    let asked = |key: &str| json!({"entry": "asked", "ask": {"key": key, "model": "local", "prompt": ""}});
+    let answered = |key: &str, text: &str| json!({"entry": "answered", "key": key, "reply": {"text": text}});
+    let entries = [
+        asked("turn-1"),
+        answered("turn-1", "I look."),
+        begun("turn-1/call-1", "list"),
+        finished("turn-1/call-1", json!({"result": [{}, {}], "left_out": 3})),
+        begun("turn-1/call-2", "suspend"),
+        finished("turn-1/call-2", json!({"result": {}, "changed": true})),
+        begun("turn-1/call-3", "suspend"),
+        finished("turn-1/call-3", json!({"dry_run": true})),
+        asked("turn-2"),
+        json!({"entry": "failed", "key": "turn-2", "problem": {"code": "model_invalid", "retryable": true, "detail": "cut"}}),
+        answered("turn-3", ""),
+    ];
+    let saying = |text: &str| Event::Saying { text: text.to_owned() };
+    let failed = Event::CallFailed { method: "the model local".to_owned(), reason: "cut".to_owned() };
+    let steps = ["users.list: 2 and 3 more found", "users.suspend: done", "users.suspend: rehearsed, nothing was sent"];
+    let mut expected = vec![saying("I look."), Event::Said];
+    expected.extend(steps.map(step));
+    expected.push(failed);
+    assert_eq!(told(Telling::Agent, &entries), expected);
+
+    // What came in pieces is not told again as a whole.
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
+    let mut narrator = Narrator::new(Progress::new(move |event| sink.lock().unwrap().push(event)), Telling::Agent);
+    narrator.entry(&asked("turn-1"));
+    narrator.delta(&json!({"key": "turn-1", "text": "I "}));
+    narrator.delta(&json!({"key": "turn-1", "text": "look."}));
+    narrator.delta(&json!({"key": "turn-1", "tool": "list"}));
+    narrator.entry(&answered("turn-1", "I look."));
+    narrator.entry(&answered("turn-2", "Done."));
+    drop(narrator);
+    let told = Arc::try_unwrap(events).unwrap().into_inner().unwrap();
+    assert_eq!(told, [saying("I "), saying("look."), Event::Said, saying("Done."), Event::Said]);
+}

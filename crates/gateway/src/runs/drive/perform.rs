@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::super::ground::Grounds;
-use super::super::machine::Call;
+use super::super::machine::{Call, Reply};
 use crate::limits::{
     IDEMPOTENCY_IN_FLIGHT_MAX, IDEMPOTENCY_KEPT_FOR, IDEMPOTENCY_KEY_MAX_CHARACTERS, RUN_IN_FLIGHT_RETRY_EVERY,
 };
@@ -27,6 +27,8 @@ pub(super) enum Ending {
         request_id: RequestId,
         grounds: Option<Grounds>,
     },
+    /// A model answered.
+    Replied(Reply),
     Failed(Problem),
     /// The run is to stop, and nobody knows yet what came of the call.
     Halted,
@@ -152,7 +154,7 @@ fn unreadable() -> Problem {
     Problem::gateway(Code::Internal, "The answer of the call cannot be read.")
 }
 
-fn no_rights() -> Problem {
+pub(super) fn no_rights() -> Problem {
     Problem::gateway(
         Code::Unauthenticated,
         "The API token that started this run has expired or was revoked, so the run makes no further call.",

@@ -23,6 +23,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(house: &House) -> Self {
+        Self::asking(house, None)
+    }
+
+    /// The same with a model to ask.
+    pub(crate) fn asking(house: &House, model: Option<std::net::SocketAddr>) -> Self {
         let (kill, killed) = mpsc::channel();
         let (database, clock) = (house.database.clone(), house.clock.clone());
         let simulator = house.simulator.address();
@@ -30,7 +35,7 @@ impl Process {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
                 let store = Store::open_sqlite(&database).await.unwrap();
-                crate::house::gateway_to(simulator, &store, &clock).work_on_runs();
+                crate::house::gateway_asking(simulator, &store, &clock, model).work_on_runs();
             });
             let _ = killed.recv();
             // Every task ends where it stands.

@@ -140,7 +140,7 @@ impl Screen {
             }
             Event::Suspending { total } => self.line(&format!("   {total} people are still active")),
             Event::Step { what } => self.line(&format!("   {DIM}·{DIM:#} {}", printable(what))),
-            Event::PageRead { .. } => {}
+            Event::PageRead { .. } | Event::Saying { .. } | Event::Said => {}
         }
     }
 

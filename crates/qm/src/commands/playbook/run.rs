@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use quartermaster_client::NewRun;
+use quartermaster_client::{NewRun, Run};
 use quartermaster_playbook::{Playbook, load, shipped};
 use quartermaster_roster::{Ending, RunReport, RunTable, Telling, roster};
 use quartermaster_types::RunId;
@@ -39,16 +39,21 @@ pub(super) async fn run(arguments: &PlaybookRun) -> Result<Exit, Failure> {
         Watched::Ended(run) => run,
         Watched::Left(exit) => return Ok(exit),
     };
+    ended(&run, arguments.output.output)
+}
+
+/// Tells what a run reports at its end.
+pub(crate) fn ended(run: &Run, format: Format) -> Result<Exit, Failure> {
     let id = run.summary.id;
-    let (report, exit) = match Ending::of(&run)? {
+    let (report, exit) = match Ending::of(run)? {
         Ending::Failed { problem, report } => {
-            tell(arguments.output.output, id, &run.summary.state, report.as_ref(), false)?;
+            tell(format, id, &run.summary.state, report.as_ref(), false)?;
             return Err(Failure::of_run(&problem, id));
         }
         Ending::Done { is_partial, report } => (report, if is_partial { Exit::Partial } else { Exit::Ok }),
         Ending::Stopped { report } => (report, Exit::Interrupted),
     };
-    tell(arguments.output.output, id, &run.summary.state, report.as_ref(), exit == Exit::Ok)?;
+    tell(format, id, &run.summary.state, report.as_ref(), exit == Exit::Ok)?;
     Ok(exit)
 }
 
