@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quartermaster_gateway::limits::{IDEMPOTENCY_IN_FLIGHT_MAX, IDEMPOTENCY_KEY_MAX_CHARACTERS};
 use quartermaster_simulator::RateLimit;
+use quartermaster_simulator::model;
 use quartermaster_store_model::{Claim, IdempotencyRow};
 use quartermaster_testkit::{Answer, Client, TestApp};
 use quartermaster_types::{Clock, Timestamp};
@@ -93,7 +94,12 @@ fn waiting(seconds: u32) -> String {
 
 #[tokio::test]
 async fn every_write_is_done_once_under_its_key() {
-    let app = TestApp::start().await;
+    let script = model::Script::from_value(json!({"otherwise": {"text": "OK"}})).unwrap();
+    let scripted = model::start(model::Config::new(script)).await.unwrap();
+    let settings = json!({"wire": "openai", "base_url": scripted.base_url(), "model": "m-1"});
+    let settings = serde_json::from_value(settings).unwrap();
+    let connection = quartermaster_model::Connection { name: "scripted".to_owned(), settings, key: None };
+    let app = TestApp::builder().upstream(scripted.address()).model(connection).start().await;
     let admin = app.client(json!({"role": "admin", "custom": true})).await;
     let account = account_with_all_methods(&app).await;
     let spare = app.connect(&app.operator, "spare", json!({})).await.to_string();
@@ -152,6 +158,7 @@ async fn every_write_is_done_once_under_its_key() {
         let again = keyed(client, method, &path, body.as_ref(), &key).await;
         same_answer(place, &first, &again);
         assert_eq!(app.simulator.control().counts().total(), sent, "{place}: the vendor was asked again");
+        assert!(scripted.control().seen().len() <= 1, "{place}: the model was asked again");
 
         let (other_path, other_body) = (fill(write.other.0), body_of(&write.other.1));
         let reused = keyed(client, method, &other_path, other_body.as_ref(), &key).await;

@@ -158,13 +158,12 @@ fn configuration() -> Vec<Write> {
             json!({"model": "m-2"}),
             ("/model/keyed", json!({"model": "m-3"})),
         ),
-        // There is no such connection; that is an answer too.
         write(
             "post /model/{name}/check",
-            404,
-            "/model/nobodys/check",
+            200,
+            "/model/scripted/check",
             json!({}),
-            ("/model/nobodys/check", json!({"model": "m-4"})),
+            ("/model/scripted/check", json!({"model": "m-4"})),
         ),
         write(
             "post /environment",
