@@ -142,8 +142,8 @@ macro_rules! for_each {
                 optional("when", EXPRESSION, "Rows for which this CEL condition does not hold are skipped."),
                 optional(
                     "concurrency",
-                    Shape::Integer { min: 1, max: CONCURRENCY_MAX },
-                    "How many rows are worked on at the same time; 4 when left out.",
+                    Shape::Either(&[Shape::Integer { min: 1, max: CONCURRENCY_MAX }, Shape::Template]),
+                    "How many rows are worked on at the same time, a number or `'{{ input.name }}'`; 4 when left out.",
                 ),
                 optional(
                     "on_row_error",

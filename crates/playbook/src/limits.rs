@@ -12,6 +12,8 @@ pub const ROWS_MAX: usize = 100_000;
 pub const CONCURRENCY_MAX: u64 = 32;
 /// Rows at the same time unless the playbook says otherwise.
 pub const CONCURRENCY_DEFAULT: u64 = 4;
+/// Results of CEL expressions that are remembered while one entry is worked on.
+pub const REMEMBERED_MAX: usize = 4_096;
 /// The longest result of one call that is kept, in bytes of JSON; `keep` makes it smaller.
 pub const RESULT_MAX_BYTES: usize = 256 * 1024;
 /// The most pages of one `find`.

@@ -122,7 +122,7 @@ pub(crate) enum Sought {
 pub(crate) struct ForEach {
     pub(crate) rows: Vec<String>,
     pub(crate) when: Option<Program>,
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: Expression,
     pub(crate) stop_on_row_error: bool,
     pub(crate) steps: Vec<Step>,
     pub(crate) collect: Vec<(String, Expression)>,

@@ -10,6 +10,7 @@ pub(crate) mod pending;
 mod person;
 mod rows;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quartermaster_types::run::{Action, Entry, Mismatch, Outcome, Report, Waits};
@@ -17,9 +18,11 @@ use quartermaster_types::{Code, Problem, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::input::InvalidInput;
+use crate::limits::STEPS_TAKEN_MAX;
 use crate::load::Playbook;
 use crate::model::MethodName;
 use crate::setting::Setting;
+use crate::value::{Level, Memory, Scope};
 use frame::{Activity, End, Frame};
 
 /// A run at some point of its journal.
@@ -39,9 +42,45 @@ pub(crate) struct Shared {
     /// The time of the last entry.
     pub(crate) now: Timestamp,
     pub(crate) waits: Waits,
+    /// What was waited in all, in milliseconds: calls that are refused together wait together, and that counts once.
+    waited_ms: i64,
+    /// Until when a rate limit holds the calls of an account; `None` is the run's own.
+    gates: BTreeMap<Option<String>, Timestamp>,
     pub(crate) patience_seconds: u64,
     pub(crate) report: Option<Report>,
     pub(crate) is_partial: bool,
+}
+
+impl Shared {
+    /// Until when a rate limit holds the calls of this account.
+    pub(crate) fn gate(&self, account: Option<&String>) -> Option<Timestamp> {
+        self.gates.get(&account.cloned()).copied().filter(|until| *until > self.now)
+    }
+
+    /// Notes a wait of so many seconds from `at` on; `account`: all of its calls wait. Gives the end of it, or the seconds
+    /// that were waited when there is no patience for it.
+    pub(crate) fn wait(
+        &mut self,
+        account: Option<&Option<String>>,
+        at: Timestamp,
+        seconds: u64,
+    ) -> Result<Timestamp, u64> {
+        let until = at.plus_ms(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX));
+        let gate = account.and_then(|account| self.gates.get(account)).copied().filter(|gate| *gate > at);
+        let added = until.ms_since(gate.unwrap_or(at)).max(0);
+        let waited = self.waited_ms.saturating_add(added);
+        if waited > i64::try_from(self.patience_seconds.saturating_mul(1000)).unwrap_or(i64::MAX) {
+            return Err(self.waits.seconds);
+        }
+        self.waited_ms = waited;
+        self.waits.count += u64::from(gate.is_none());
+        self.waits.seconds = ((waited + 500) / 1000).unsigned_abs();
+        let until = gate.map_or(until, |gate| gate.max(until));
+        if let Some(account) = account {
+            self.gates.insert(account.clone(), until);
+        }
+        Ok(until)
+    }
 }
 
 /// What steps see of their run.
@@ -49,6 +88,14 @@ pub(crate) struct Context<'a> {
     pub(crate) setting: &'a Setting,
     pub(crate) globals: &'a Map<String, Value>,
     pub(crate) shared: &'a mut Shared,
+    pub(crate) memory: &'a Memory,
+}
+
+impl<'a> Context<'a> {
+    /// The variables as steps at this level see them.
+    pub(crate) fn scope<'s>(&'s self, level: Level<'s>) -> Scope<'s> {
+        Scope { globals: self.globals, level, answer: None, memory: self.memory }
+    }
 }
 
 impl State {
@@ -61,6 +108,8 @@ impl State {
         let shared = Shared {
             now: setting.run.started_at,
             waits: Waits::default(),
+            waited_ms: 0,
+            gates: BTreeMap::new(),
             patience_seconds: playbook.patience_seconds,
             report: None,
             is_partial: false,
@@ -109,6 +158,27 @@ impl State {
         Action::Proceed { calls, waits, asks: Vec::new() }
     }
 
+    /// How the run would end if it made no further call: rows that were begun fail, others are not reached, and the report is
+    /// made where nothing more has to be asked for it.
+    #[must_use]
+    pub fn stopped(&self) -> Action {
+        let problem = Problem::caller(Code::PreconditionFailed, "the run was stopped");
+        let mut state = self.clone();
+        let playbook = Arc::clone(&self.playbook);
+        // Each round ends what is waited for; a step that follows may wait for something else.
+        for _ in 0..STEPS_TAKEN_MAX {
+            if state.is_ended() {
+                break;
+            }
+            let memory = Memory::default();
+            let (setting, globals) = (&state.setting, &state.globals);
+            let mut context = Context { setting, globals, shared: &mut state.shared, memory: &memory };
+            state.frame.stop(&problem, &playbook.steps);
+            state.frame.advance(&playbook.steps, None, &mut context);
+        }
+        state.next()
+    }
+
     /// Whether the run is at its end.
     pub fn is_ended(&self) -> bool {
         matches!(self.frame.activity, Activity::Ended(_))
@@ -154,7 +224,9 @@ impl State {
 
     fn advance(&mut self) {
         let playbook = Arc::clone(&self.playbook);
-        let mut context = Context { setting: &self.setting, globals: &self.globals, shared: &mut self.shared };
+        let memory = Memory::default();
+        let (setting, globals) = (&self.setting, &self.globals);
+        let mut context = Context { setting, globals, shared: &mut self.shared, memory: &memory };
         self.frame.advance(&playbook.steps, None, &mut context);
     }
 }

@@ -1,9 +1,13 @@
 //! Values with templates and CEL in them, and where they look their variables up.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use quartermaster_expr::{Members, Place, Program, Scope as TemplateScope, Template};
 use serde_json::{Map, Value};
 
 use crate::language::VARIABLES;
+use crate::limits::REMEMBERED_MAX;
 
 /// A value that is computed when a step is taken.
 #[derive(Clone, Debug)]
@@ -38,6 +42,31 @@ pub(crate) struct Scope<'a> {
     pub(crate) level: Level<'a>,
     /// What a confirming read gave.
     pub(crate) answer: Option<&'a Value>,
+    pub(crate) memory: &'a Memory,
+}
+
+/// What programs gave for which variables. They are functions of these, and over many rows the same few values come again and
+/// again: a hundred thousand rows have a handful of outcomes.
+#[derive(Default)]
+pub(crate) struct Memory(RefCell<HashMap<(usize, String), Value>>);
+
+impl Memory {
+    /// What the program gives; computed only when these variables are new.
+    fn get(&self, program: &Program, variables: &[(&'static str, Value)]) -> Result<Value, String> {
+        let borrowed: Vec<(&str, &Value)> = variables.iter().map(|(name, value)| (*name, value)).collect();
+        let compute = || program.evaluate(&borrowed).map_err(|error| error.to_string());
+        let Ok(text) = serde_json::to_string(&borrowed) else { return compute() };
+        let key = (std::ptr::from_ref(program) as usize, text);
+        if let Some(known) = self.0.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let value = compute()?;
+        let mut remembered = self.0.borrow_mut();
+        if remembered.len() < REMEMBERED_MAX {
+            remembered.insert(key, value.clone());
+        }
+        Ok(value)
+    }
 }
 
 impl<'a> Level<'a> {
@@ -67,7 +96,7 @@ impl<'a> Scope<'a> {
     pub(crate) fn at_row<T>(&self, row: &Value, work: impl FnOnce(&Scope<'_>) -> T) -> T {
         let none = Map::new();
         let level = Level { steps: &none, row: Some(row), around: Some(&self.level) };
-        work(&Scope { globals: self.globals, level, answer: self.answer })
+        work(&Scope { level, ..*self })
     }
 
     fn root(&self, name: &str) -> Option<&'a Value> {
@@ -124,14 +153,19 @@ impl<'a> Scope<'a> {
 
     pub(crate) fn holds(&self, program: &Program) -> Result<bool, String> {
         let variables = self.variables(program);
-        let borrowed: Vec<(&str, &Value)> = variables.iter().map(|(name, value)| (*name, value)).collect();
-        program.holds(&borrowed).map_err(|error| error.to_string())
+        // Its own words for what is no truth value.
+        let as_it_is = || {
+            let borrowed: Vec<(&str, &Value)> = variables.iter().map(|(name, value)| (*name, value)).collect();
+            program.holds(&borrowed).map_err(|error| error.to_string())
+        };
+        match self.memory.get(program, &variables) {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            _ => as_it_is(),
+        }
     }
 
     fn compute(&self, program: &Program) -> Result<Value, String> {
-        let variables = self.variables(program);
-        let borrowed: Vec<(&str, &Value)> = variables.iter().map(|(name, value)| (*name, value)).collect();
-        program.evaluate(&borrowed).map_err(|error| error.to_string())
+        self.memory.get(program, &self.variables(program))
     }
 
     fn render(&self, template: &Template) -> Result<String, String> {

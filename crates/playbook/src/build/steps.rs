@@ -151,7 +151,9 @@ fn for_each(node: &Node, names: &Names<'_>, report: &mut Report<'_>) -> Option<V
     Some(Verb::ForEach(Box::new(ForEach {
         rows,
         when,
-        concurrency: node.get("concurrency").and_then(Node::integer).unwrap_or(CONCURRENCY_DEFAULT) as usize,
+        concurrency: node
+            .get("concurrency")
+            .map_or(Expression::Literal(CONCURRENCY_DEFAULT.into()), |concurrency| value(concurrency, names, report)),
         stop_on_row_error: node.get("on_row_error").and_then(Node::text) == Some("stop"),
         steps,
         collect: named(node.get("collect"), &collected, report),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::frame::Done;
 use super::pending::{Answer, Pending, Request};
-use super::{broken, person, resolve};
+use super::{Shared, broken, person, resolve};
 use crate::limits::{ATTEMPTS_MAX, RESULT_MAX_BYTES};
 use crate::model::{CallStep, Confirm};
 use crate::setting::Setting;
@@ -25,7 +25,13 @@ pub(crate) struct Calling {
 }
 
 impl Calling {
-    pub(crate) fn begin(step: &CallStep, key: String, scope: &Scope<'_>, setting: &Setting) -> Result<Self, Problem> {
+    pub(crate) fn begin(
+        step: &CallStep,
+        key: String,
+        scope: &Scope<'_>,
+        setting: &Setting,
+        shared: &Shared,
+    ) -> Result<Self, Problem> {
         let argument = |message: String| broken("`call`", &message);
         let request = Request {
             account: step.account.as_ref().map(|account| account.text(scope)).transpose().map_err(argument)?,
@@ -38,8 +44,14 @@ impl Calling {
             dry_run: step.dry_run,
             is_read: step.method.is_read() || step.dry_run,
         };
-        let pending = Pending::new(key.clone(), 0, request);
+        let pending = Pending::new(key.clone(), 0, request, shared);
         Ok(Self { base: key, pending, open: 0, confirming: None, confirmed: 0 })
+    }
+
+    /// Ends what is waited for with a problem, and asks for nothing more.
+    pub(crate) fn stop(&mut self, problem: &Problem) {
+        self.confirming = None;
+        self.pending.ended = Some(Err(problem.clone()));
     }
 
     /// What of an answer is looked at.
@@ -61,15 +73,16 @@ impl Calling {
         step: &CallStep,
         scope: &Scope<'_>,
         setting: &Setting,
-        now: Timestamp,
+        shared: &Shared,
     ) -> Option<Done> {
+        let now = shared.now;
         let ended = self.pending.ended.take()?;
         if let Some((write, problem)) = self.confirming.take() {
             return self.settle(step, write, problem, ended, scope, setting, now);
         }
         match ended {
             Ok(answer) => Some(self.answered(step, answer, setting, now)),
-            Err(problem) => self.failed(step, problem, scope, setting),
+            Err(problem) => self.failed(step, problem, scope, setting, shared),
         }
     }
 
@@ -109,7 +122,14 @@ impl Calling {
     }
 
     /// Either that was it, or a read has to tell what became of it.
-    fn failed(&mut self, step: &CallStep, problem: Problem, scope: &Scope<'_>, setting: &Setting) -> Option<Done> {
+    fn failed(
+        &mut self,
+        step: &CallStep,
+        problem: Problem,
+        scope: &Scope<'_>,
+        setting: &Setting,
+        shared: &Shared,
+    ) -> Option<Done> {
         let confirm = match &step.confirm {
             Some(confirm) if is_open(problem.code()) && self.open + 1 < ATTEMPTS_MAX => confirm,
             _ => return Some(Done::failed(problem)),
@@ -119,7 +139,7 @@ impl Calling {
             Err(problem) => return Some(Done::failed(problem)),
         };
         self.open += 1;
-        let read = Pending::new(format!("{}/confirm", self.base), self.confirmed, request);
+        let read = Pending::new(format!("{}/confirm", self.base), self.confirmed, request, shared);
         self.confirmed = read.asked;
         let write = std::mem::replace(&mut self.pending, read);
         self.confirming = Some((write, problem));

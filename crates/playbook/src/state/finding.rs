@@ -60,7 +60,13 @@ enum Row {
 }
 
 impl Finding {
-    pub(crate) fn begin(step: &FindStep, key: String, scope: &Scope<'_>, setting: &Setting) -> Result<Self, Problem> {
+    pub(crate) fn begin(
+        step: &FindStep,
+        key: String,
+        scope: &Scope<'_>,
+        setting: &Setting,
+        shared: &Shared,
+    ) -> Result<Self, Problem> {
         let wrong = |message: String| broken("`find`", &message);
         let target = resolve(&step.list, setting)?;
         let (mut arguments, wanted, slots) = match &step.what {
@@ -90,7 +96,7 @@ impl Finding {
         arguments.insert("limit".to_owned(), json!(limit));
         let account = step.account.as_ref().map(|account| account.text(scope)).transpose().map_err(wrong)?;
         let request = Request { account, target, arguments, expect: None, dry_run: false, is_read: true };
-        let pending = Pending::new(format!("{key}/page-1"), 0, request.clone());
+        let pending = Pending::new(format!("{key}/page-1"), 0, request.clone(), shared);
         let found = vec![Vec::new(); slots];
         // Nobody to look for: nothing is read.
         let is_over = slots == 0;
@@ -186,13 +192,13 @@ impl Finding {
             }
             Some(Ok(answer)) => {
                 let page = self.reduce(step, answer.result, setting);
-                self.take_page(&page);
+                self.take_page(&page, shared);
             }
         }
         Ok(changed)
     }
 
-    fn take_page(&mut self, page: &Value) {
+    fn take_page(&mut self, page: &Value, shared: &Shared) {
         self.pages += 1;
         let number = |name: &str| page.get(name).and_then(Value::as_u64);
         self.scanned += number("scanned").or_else(|| number("count")).unwrap_or(0);
@@ -224,7 +230,7 @@ impl Finding {
         self.cursor = Some(next.to_owned());
         let mut request = self.request.clone();
         request.arguments.insert("next_cursor".to_owned(), json!(next));
-        self.pending = Pending::new(format!("{}/page-{}", self.base, self.pages + 1), 0, request);
+        self.pending = Pending::new(format!("{}/page-{}", self.base, self.pages + 1), 0, request, shared);
     }
 
     /// Nothing can be said of records that were not seen.
@@ -233,7 +239,7 @@ impl Finding {
         self.fail(Problem::upstream(Code::UpstreamInvalid, detail));
     }
 
-    fn fail(&mut self, problem: Problem) {
+    pub(crate) fn fail(&mut self, problem: Problem) {
         self.failure = Some(problem);
         self.is_over = true;
     }
@@ -295,9 +301,16 @@ impl Finding {
         for name in ["found", "missing", "ambiguous", "duplicate", "invalid"] {
             counts.insert(name.to_owned(), json!(0));
         }
+        let mut repeated: HashMap<usize, u64> = HashMap::new();
+        for row in rows {
+            if let Row::Duplicate { of } = row {
+                *repeated.entry(*of).or_default() += 1;
+            }
+        }
         let mut values = Vec::with_capacity(rows.len());
-        for (row, given) in rows.iter().zip(given) {
+        for (index, (row, given)) in rows.iter().zip(given).enumerate() {
             let mut value = Map::from_iter([("row".to_owned(), given.clone())]);
+            value.insert("repeated".to_owned(), json!(repeated.get(&index).copied().unwrap_or(0)));
             let outcome = match row {
                 Row::Invalid => "invalid",
                 Row::Duplicate { of } => {
@@ -314,6 +327,9 @@ impl Finding {
                         let records: Vec<&Value> =
                             several.iter().take(IDS_TOLD_MAX).map(|(_, record)| record).collect();
                         value.insert("records".to_owned(), json!(records));
+                        let ids: Vec<&str> = several.iter().take(IDS_TOLD_MAX).map(|(id, _)| id.as_str()).collect();
+                        value.insert("count".to_owned(), json!(several.len()));
+                        value.insert("ids_text".to_owned(), json!(ids.join(", ")));
                         "ambiguous"
                     }
                 },

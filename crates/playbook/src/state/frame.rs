@@ -28,6 +28,8 @@ pub(crate) struct Frame {
     /// How often each step was come to.
     visits: BTreeMap<String, u32>,
     taken: u32,
+    /// Whether a call was begun.
+    pub(crate) is_begun: bool,
     pub(crate) activity: Activity,
 }
 
@@ -88,6 +90,7 @@ impl Frame {
             place: 0,
             visits: BTreeMap::new(),
             taken: 0,
+            is_begun: false,
             activity: Activity::Ready,
         }
     }
@@ -151,6 +154,7 @@ impl Frame {
         setting: &Setting,
         shared: &mut Shared,
     ) -> Result<bool, Mismatch> {
+        self.is_begun |= matches!(entry, Entry::Begun { .. });
         match (&mut self.activity, &step.verb) {
             (Activity::Call(calling), _) => calling.pending.apply(entry, shared),
             (Activity::Find(finding), Verb::Find(find)) => finding.apply(entry, find, setting, shared),
@@ -163,6 +167,21 @@ impl Frame {
                 _ => Err(Mismatch::Unexpected { key: entry.key().to_owned() }),
             },
             _ => Err(Mismatch::Unexpected { key: entry.key().to_owned() }),
+        }
+    }
+
+    /// Ends what is waited for with a problem.
+    pub(crate) fn stop(&mut self, problem: &Problem, steps: &[Step]) {
+        let step = steps.get(self.place);
+        match (&mut self.activity, step.map(|step| &step.verb)) {
+            (Activity::Call(calling), _) => calling.stop(problem),
+            (Activity::Find(finding), _) => finding.fail(problem.clone()),
+            (Activity::Rows(rows), Some(Verb::ForEach(each))) => rows.stop(problem, &each.steps),
+            (Activity::Ended(_), _) => {}
+            _ => {
+                let step = step.map(|step| step.name.clone());
+                self.activity = Activity::Ended(End::Failed { step, problem: problem.clone() });
+            }
         }
     }
 
@@ -197,15 +216,15 @@ impl Frame {
         }
         let key = self.key(&step.name);
         let level = Level { steps: &self.results, row: self.row.as_ref(), around };
-        let scope = Scope { globals: context.globals, level, answer: None };
+        let scope = Scope { globals: context.globals, level, answer: None, memory: context.memory };
         match step.when.as_ref().map(|when| scope.holds(when)) {
             Some(Err(message)) => return Some(Done::failed(broken("`when`", &message))),
             Some(Ok(false)) => return Some(Done::ok(json!({"outcome": "skipped"}))),
             Some(Ok(true)) | None => {}
         }
         let begun = match &step.verb {
-            Verb::Call(call) => Calling::begin(call, key, &scope, context.setting).map(Activity::call),
-            Verb::Find(find) => Finding::begin(find, key, &scope, context.setting).map(Activity::find),
+            Verb::Call(call) => Calling::begin(call, key, &scope, context.setting, context.shared).map(Activity::call),
+            Verb::Find(find) => Finding::begin(find, key, &scope, context.setting, context.shared).map(Activity::find),
             Verb::ForEach(each) => Rows::begin(each, key, &scope).map(Activity::rows),
             Verb::WaitFor { .. } | Verb::WaitUntil(_) => match local::wait(&step.verb, key, &scope, context.shared.now)
             {
@@ -228,11 +247,9 @@ impl Frame {
     fn go_on(&mut self, step: &Step, around: Option<&Level<'_>>, context: &mut Context<'_>) -> Option<Done> {
         let Self { results, row, activity, .. } = self;
         let level = Level { steps: results, row: row.as_ref(), around };
-        let scope = Scope { globals: context.globals, level, answer: None };
+        let scope = context.scope(level);
         match (activity, &step.verb) {
-            (Activity::Call(calling), Verb::Call(call)) => {
-                calling.go_on(call, &scope, context.setting, context.shared.now)
-            }
+            (Activity::Call(calling), Verb::Call(call)) => calling.go_on(call, &scope, context.setting, context.shared),
             (Activity::Find(finding), Verb::Find(find)) => finding.go_on(find, &scope),
             (Activity::Rows(rows), Verb::ForEach(each)) => rows.go_on(each, &level, context),
             (Activity::Wait { is_over: true, .. }, _) => {
@@ -272,7 +289,7 @@ impl Frame {
             }
             Turn::Fail { text, code } => {
                 let level = Level { steps: &self.results, row: self.row.as_ref(), around };
-                let scope = Scope { globals: context.globals, level, answer: None };
+                let scope = context.scope(level);
                 let problem = match text.text(&scope) {
                     Ok(text) => Problem::caller(*code, text),
                     Err(message) => broken("`fail`", &message),

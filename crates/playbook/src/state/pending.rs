@@ -22,6 +22,8 @@ pub(crate) struct Pending {
     failed: u32,
     is_read: bool,
     pause: Option<Wake>,
+    /// Whether it was begun at least once.
+    pub(crate) is_begun: bool,
     pub(crate) ended: Option<Result<Answer, Problem>>,
 }
 
@@ -44,8 +46,10 @@ pub(crate) struct Request {
 }
 
 impl Pending {
-    /// A call under `base`, which was asked for `asked_before` times.
-    pub(crate) fn new(base: String, asked_before: u32, request: Request) -> Self {
+    /// A call under `base`, which was asked for `asked_before` times. While a rate limit holds its account it is waited for,
+    /// instead of being refused as well.
+    pub(crate) fn new(base: String, asked_before: u32, request: Request, shared: &Shared) -> Self {
+        let gate = shared.gate(request.account.as_ref()).filter(|_| !request.dry_run);
         let call = Call {
             key: String::new(),
             account: request.account,
@@ -56,9 +60,24 @@ impl Pending {
             dry_run: request.dry_run,
         };
         let is_read = request.is_read;
-        let mut pending =
-            Self { call, base, asked: asked_before, rate_limited: 0, failed: 0, is_read, pause: None, ended: None };
-        pending.ask();
+        let mut pending = Self {
+            call,
+            base,
+            asked: asked_before,
+            rate_limited: 0,
+            failed: 0,
+            is_read,
+            pause: None,
+            is_begun: false,
+            ended: None,
+        };
+        match gate {
+            Some(until) => {
+                let key = format!("{}/hold{}", pending.base, pending.asked + 1);
+                pending.pause = Some(Wake { key, until, pause: true });
+            }
+            None => pending.ask(),
+        }
         pending
     }
 
@@ -92,7 +111,10 @@ impl Pending {
         match (entry, &self.pause) {
             (Entry::Woken { at, .. }, Some(wake)) if *at < wake.until => return Err(Mismatch::TooEarly { key: key() }),
             (Entry::Woken { .. }, Some(_)) => self.ask(),
-            (Entry::Begun { call, .. }, None) if *call == self.call => return Ok(false),
+            (Entry::Begun { call, .. }, None) if *call == self.call => {
+                self.is_begun = true;
+                return Ok(false);
+            }
             (Entry::Begun { .. }, None) => return Err(Mismatch::OtherCall { key: key() }),
             (Entry::Finished { result, request_id, .. }, None) => {
                 self.ended = Some(Ok(Answer { result: result.clone(), request_id: request_id.clone() }));
@@ -123,21 +145,21 @@ impl Pending {
             self.ended = Some(Err(problem));
             return;
         };
-        let waited = shared.waits.seconds;
-        if waited.saturating_add(seconds) > shared.patience_seconds {
-            let limit = shared.patience_seconds;
-            let detail = format!(
-                "{} Waiting was given up: {waited} s were waited, another {seconds} s are asked for, {limit} s are allowed.",
-                body.detail
-            );
-            let mut problem = problem;
-            problem.body_mut().detail = detail;
-            self.ended = Some(Err(problem));
-            return;
-        }
-        shared.waits.count += 1;
-        shared.waits.seconds += seconds;
-        let until = at.plus_ms(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX));
+        let account = (body.code == Code::RateLimited).then_some(&self.call.account);
+        let until = match shared.wait(account, at, seconds) {
+            Ok(until) => until,
+            Err(waited) => {
+                let limit = shared.patience_seconds;
+                let detail = format!(
+                    "{} Waiting was given up: {waited} s were waited, another {seconds} s are asked for, {limit} s are allowed.",
+                    body.detail
+                );
+                let mut problem = problem;
+                problem.body_mut().detail = detail;
+                self.ended = Some(Err(problem));
+                return;
+            }
+        };
         self.pause = Some(Wake { key: format!("{}/pause", self.call.key), until, pause: true });
     }
 }

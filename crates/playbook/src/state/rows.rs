@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::frame::{Activity, Done, End, Frame};
 use super::{Context, broken};
-use crate::limits::ROWS_MAX;
-use crate::model::ForEach;
+use crate::limits::{CONCURRENCY_MAX, ROWS_MAX};
+use crate::model::{ForEach, Step};
 use crate::value::{Level, Scope, all_or_null};
 
 /// Rows under way.
@@ -16,6 +16,10 @@ pub(crate) struct Rows {
     total: usize,
     /// The next row to begin.
     next: usize,
+    /// How many rows are worked on at the same time.
+    concurrency: usize,
+    /// Rows that were taken up and not begun when the run was stopped.
+    unbegun: Vec<usize>,
     /// Rows that wait for something, in order.
     pub(crate) active: Vec<(usize, Frame)>,
     /// What came of each row; null while nothing did.
@@ -50,10 +54,18 @@ impl Rows {
             let message = format!("at most {ROWS_MAX} rows can be worked on, and there are {}", rows.len());
             return Err(broken("`for_each`", &message));
         }
+        let concurrency =
+            step.concurrency.evaluate(scope).map_err(|message| broken("`for_each: concurrency`", &message))?;
+        let concurrency =
+            concurrency.as_u64().filter(|rows| (1..=CONCURRENCY_MAX).contains(rows)).ok_or_else(|| {
+                broken("`for_each: concurrency`", &format!("a number from 1 to {CONCURRENCY_MAX} is needed"))
+            })?;
         Ok(Self {
             key,
             total: rows.len(),
             next: 0,
+            concurrency: concurrency as usize,
+            unbegun: Vec::new(),
             active: Vec::new(),
             results: vec![Value::Null; rows.len()],
             counts: Counts::default(),
@@ -72,7 +84,7 @@ impl Rows {
             }
         }
         self.active = waiting;
-        while self.halted.is_none() && self.active.len() < step.concurrency && self.next < self.total {
+        while self.halted.is_none() && self.active.len() < self.concurrency && self.next < self.total {
             let index = self.next;
             self.next += 1;
             self.start(index, step, level, context);
@@ -81,9 +93,20 @@ impl Rows {
         is_over.then(|| self.finish(step, level, context))
     }
 
+    /// Begins no further row, and ends what those under way wait for with a problem.
+    pub(crate) fn stop(&mut self, problem: &Problem, steps: &[Step]) {
+        self.halted.get_or_insert_with(|| problem.clone());
+        let (begun, unbegun) = std::mem::take(&mut self.active).into_iter().partition(|(_, frame)| frame.is_begun);
+        self.active = begun;
+        self.unbegun.extend(unbegun.into_iter().map(|(index, _): (usize, Frame)| index));
+        for (_, frame) in &mut self.active {
+            frame.stop(problem, steps);
+        }
+    }
+
     /// Begins a row.
     fn start(&mut self, index: usize, step: &ForEach, level: &Level<'_>, context: &mut Context<'_>) {
-        let scope = Scope { globals: context.globals, level: *level, answer: None };
+        let scope = context.scope(*level);
         let row = scope.rows(&step.rows).ok().and_then(|rows| rows.get(index)).cloned().unwrap_or(Value::Null);
         let wanted = step.when.as_ref().map_or(Ok(true), |when| scope.at_row(&row, |scope| scope.holds(when)));
         let mut frame = Frame::new(format!("{}/{index}/", self.key), Some(row));
@@ -125,8 +148,9 @@ impl Rows {
     }
 
     fn finish(&mut self, step: &ForEach, level: &Level<'_>, context: &mut Context<'_>) -> Done {
-        let scope = Scope { globals: context.globals, level: *level, answer: None };
-        for index in self.next..self.total {
+        let scope = context.scope(*level);
+        let unbegun = std::mem::take(&mut self.unbegun);
+        for index in unbegun.into_iter().chain(self.next..self.total) {
             let row = scope.rows(&step.rows).ok().and_then(|rows| rows.get(index)).cloned();
             // A row that needs nothing has not been missed.
             let wanted = match (&step.when, &row) {
@@ -145,7 +169,9 @@ impl Rows {
         let counts =
             json!({"all": self.total, "done": done, "failed": failed, "skipped": skipped, "not_reached": not_reached});
         value.insert("counts".to_owned(), counts);
-        value.insert("stopped_because".to_owned(), json!(self.halted.as_ref().map(|problem| &problem.body().detail)));
+        let halted = self.halted.as_ref().map(Problem::body);
+        value.insert("stopped_because".to_owned(), json!(halted.map(|body| &body.detail)));
+        value.insert("stopped_code".to_owned(), json!(halted.map(|body| body.code)));
         value.insert("rows".to_owned(), Value::Array(std::mem::take(&mut self.results)));
         Done { value, turn: None, problem: self.halted.take().filter(|_| step.stop_on_row_error) }
     }
@@ -166,6 +192,6 @@ fn row_value(
     value.insert("error".to_owned(), json!(error));
     let at = matches!(outcome, "done" | "failed").then_some(context.shared.now);
     value.insert("at".to_owned(), json!(at));
-    value.extend(all_or_null(&step.collect, &Scope { globals: context.globals, level: inside, answer: None }));
+    value.extend(all_or_null(&step.collect, &context.scope(inside)));
     Value::Object(value)
 }

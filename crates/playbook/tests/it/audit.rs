@@ -1,6 +1,6 @@
 //! The playbook `audit` against a directory in memory.
 
-use quartermaster_playbook::{Action, Outcome, Report};
+use quartermaster_playbook::{Action, Outcome, Report, State};
 use quartermaster_types::{Code, Problem};
 use serde_json::{Value, json};
 
@@ -135,4 +135,66 @@ fn an_empty_list_reads_nothing() {
     world.run(&mut run);
     assert_eq!(said(&run.next()), "0 people in the list, 0 in Acme: 0 active, 0 suspended, 0 unknown.");
     assert!(world.calls.is_empty());
+}
+
+/// So many active people, all of them in the list.
+fn crowd(people: usize, input: Value) -> (World, State) {
+    let many = (0..people).map(|one| person(&format!("U{one}"), &format!("p{one}@company.com"), "ACTIVE")).collect();
+    let rows: Vec<Value> = (0..people).map(|one| json!({"email": format!("p{one}@company.com")})).collect();
+    let mut all = json!({"rows": rows, "suspend": true});
+    all.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
+    (World::new(many), state(&built_in("audit"), all))
+}
+
+#[test]
+fn a_rate_limit_that_one_call_meets_holds_all_of_them_and_counts_once() {
+    let (world, mut run) = crowd(12, json!({}));
+    let mut world = world.with_fault("suspensions/3/suspend", rate_limited(20));
+    while !world.calls.iter().any(|call| call.starts_with("suspensions/3/")) {
+        world.run_some(&mut run, 2);
+    }
+    // Those under way when it came are answered; nobody else is begun before the time.
+    world.run_some(&mut run, 6);
+    let Action::Proceed { calls, waits, .. } = run.next() else { panic!("it goes on") };
+    assert_eq!((calls.len(), waits.len()), (0, 4), "{calls:?}");
+    assert!(waits.iter().all(|wait| wait.pause && wait.until == waits[0].until), "{waits:?}");
+    let sent = world.calls.len();
+    world.run(&mut run);
+    assert_eq!(world.calls.len() - sent, 12 - 3, "nobody else was refused");
+    assert!(said(&run.next()).ends_with(" Rate limits were waited out once, 20 s in all."), "{}", said(&run.next()));
+}
+
+#[test]
+fn a_run_that_is_stopped_reports_what_was_done_and_what_was_not() {
+    let (mut world, mut run) = crowd(12, json!({"concurrency": 3}));
+    while world.writes.len() < 5 {
+        world.run_some(&mut run, 2);
+    }
+    let before = run.next();
+    let stopped = run.stopped();
+    assert_eq!(
+        said(&stopped),
+        "12 people in the list, 12 in Acme: 12 active, 0 suspended, 0 unknown. 5 suspended by this run, 7 not reached. \
+         Stopped before the end: the run was stopped."
+    );
+    assert!(matches!(stopped, Action::Done { outcome: Outcome::Partial, .. }));
+    assert_eq!(run.next(), before, "it is only asked");
+
+    // One that was begun, and whose end is not known, is no longer somebody who was not reached.
+    world.run_some(&mut run, 1);
+    assert!(said(&run.stopped()).contains(" 1 failed, 6 not reached"), "{}", said(&run.stopped()));
+    let (_, begin) = crowd(2, json!({}));
+    assert_eq!(said(&begin.stopped()), "precondition_failed: the run was stopped");
+}
+
+#[test]
+fn so_many_people_at_once_as_the_input_says() {
+    for (concurrency, at_once) in [(1, 1), (32, 32)] {
+        let (mut world, mut run) = crowd(40, json!({"concurrency": concurrency}));
+        while world.calls.len() < 20 {
+            world.run_some(&mut run, 2);
+        }
+        let Action::Proceed { calls, .. } = run.next() else { panic!("it goes on") };
+        assert_eq!(calls.len(), at_once);
+    }
 }
