@@ -132,8 +132,8 @@ pub const NAMES_IN_HINT_MAX: usize = 20;
 
 /// Runs that one process works on at the same time; the others wait their turn.
 pub const RUNS_AT_ONCE_MAX: usize = 8;
-/// Calls that one run makes at the same time.
-pub const RUN_CALLS_AT_ONCE_MAX: usize = 8;
+/// Calls that one run makes at the same time: as many as a playbook takes rows at once.
+pub const RUN_CALLS_AT_ONCE_MAX: usize = 32;
 /// For how long a worker holds a run without a sign of life: so long a run stands still when its worker is killed.
 pub const RUN_LEASE: Duration = Duration::from_secs(10);
 /// How often a worker gives that sign.

@@ -91,7 +91,7 @@ pub(crate) struct Context<'a> {
     pub(crate) memory: &'a Memory,
 }
 
-impl<'a> Context<'a> {
+impl Context<'_> {
     /// The variables as steps at this level see them.
     pub(crate) fn scope<'s>(&'s self, level: Level<'s>) -> Scope<'s> {
         Scope { globals: self.globals, level, answer: None, memory: self.memory }

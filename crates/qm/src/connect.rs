@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use quartermaster_client::{Account, Client};
-use quartermaster_roster::{Patience, Progress, Session, Stop};
-use quartermaster_types::{AccountId, Clock};
+use quartermaster_types::AccountId;
 use secrecy::SecretString;
 
 use crate::arguments::{AccountArguments, GatewayArguments};
@@ -62,17 +61,4 @@ pub(crate) async fn account(client: &Client, arguments: &AccountArguments) -> Re
 /// `vendor of acme`.
 fn describe(account: &Account) -> String {
     format!("{} of {}", account.integration, account.tenant_id)
-}
-
-/// A session for a playbook.
-pub(crate) async fn session(
-    gateway: &GatewayArguments,
-    account_arguments: &AccountArguments,
-    patience: Patience,
-    progress: Progress,
-    stop: Stop,
-) -> Result<Session, Failure> {
-    let client = client(gateway)?;
-    let account = account(&client, account_arguments).await?;
-    Ok(Session::open(client, account, Clock::System, patience, progress, stop).await?)
 }

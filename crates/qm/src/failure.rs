@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use quartermaster_client::ClientError;
-use quartermaster_roster::{AgentError, ReportError, UnreadableEnding};
+use quartermaster_roster::{ReportError, UnreadableEnding};
 use quartermaster_types::{Code, Origin, Problem, RunId};
 
 use crate::exit::Exit;
@@ -219,30 +219,6 @@ impl From<UnreadableEnding> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         Self::failed(error.to_string())
-    }
-}
-
-impl From<AgentError> for Failure {
-    fn from(error: AgentError) -> Self {
-        let text = error.to_string();
-        match error {
-            AgentError::Call { operation, source } => {
-                let mut failure = Self::from(source);
-                failure.parts.what = format!("{operation}: {}", failure.parts.what);
-                failure
-            }
-            AgentError::Roster(_) => Self::usage(text),
-            AgentError::OutOfPatience { needed_seconds, .. } => Self::new(Exit::RateLimited, text)
-                .hint(format!("Try again in {needed_seconds} s, or allow more with --max-wait.")),
-            AgentError::Interrupted => Self::new(Exit::Interrupted, text),
-            AgentError::DirectoryIncomplete { .. } => Self::new(Exit::Unreachable, text),
-            AgentError::Journal(_) => Self::failed(text)
-                .hint("--journal (QM_JOURNAL) says where the journal is kept; by default beside the list."),
-            AgentError::NoLifecycle(_)
-            | AgentError::NotConfirmed { .. }
-            | AgentError::BadRecord { .. }
-            | AgentError::Render(_) => Self::failed(text),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use quartermaster_roster::{Event, Progress, Stop, StopSource};
+use quartermaster_roster::{Event, Progress};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, printable};
@@ -92,9 +92,6 @@ impl Shown {
                 };
                 self.line(&format!("{WARN}rate limited:{WARN:#} waiting {seconds} s, {why}"));
             }
-            Event::TryingAgain { seconds, reason } => {
-                self.line(&format!("{WARN}trying again{WARN:#} in {seconds} s: {}", printable(reason)));
-            }
             Event::CallFailed { method, reason } => {
                 self.line(&format!("{BAD}✗{BAD:#} {}: {}", printable(method), printable(reason)));
             }
@@ -135,20 +132,6 @@ impl Shown {
         }
         self.bar.tick();
     }
-}
-
-/// Ctrl-C stops the work where it is safe; a second one ends the program at once.
-pub(crate) fn stop_on_interrupt() -> Result<Stop, Failure> {
-    let mut interrupts = Interrupts::listen()?;
-    let (source, stop) = StopSource::new();
-    tokio::spawn(async move {
-        interrupts.next().await;
-        note(&format!("{WARN}interrupted:{WARN:#} calls in flight come to their end; once more ends at once"));
-        source.stop();
-        interrupts.next().await;
-        end_at_once();
-    });
-    Ok(stop)
 }
 
 /// SIGINT and SIGTERM, listened to from the moment that this is made: before anybody is told that the program is ready.

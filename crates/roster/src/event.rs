@@ -1,8 +1,6 @@
-//! What a playbook tells while it works, and how it is told to stop.
+//! What is told of a run while it goes on.
 
 use std::sync::Arc;
-
-use tokio::sync::watch;
 
 /// One step of the work, for a person who watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +18,6 @@ pub enum Event {
         seconds: u64,
         /// Where the number comes from.
         told_by: WaitSource,
-    },
-    /// A read failed for a passing reason and is tried again.
-    TryingAgain {
-        /// In so many seconds.
-        seconds: u64,
-        /// Why it failed.
-        reason: String,
     },
     /// A call failed. The run may go on: make it again, or go another way.
     CallFailed {
@@ -63,7 +54,7 @@ pub enum Event {
     },
     /// A model has said what it had to say.
     Said,
-    /// A step of offboarding is done.
+    /// A step is done.
     Step {
         /// What was done, in a few words.
         what: String,
@@ -79,7 +70,7 @@ pub enum WaitSource {
     Backoff,
 }
 
-/// Where events go. Must be quick; called from the tasks that do the work.
+/// Where events go. Must be quick.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(Event) + Send + Sync>);
 
@@ -102,45 +93,5 @@ impl Progress {
 impl std::fmt::Debug for Progress {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Progress")
-    }
-}
-
-/// Tells playbooks to stop: no new call begins, calls in flight end, and what was done is reported.
-#[derive(Debug)]
-pub struct StopSource(watch::Sender<bool>);
-
-/// The listening side of a [`StopSource`].
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl StopSource {
-    /// A source and its listener.
-    pub fn new() -> (Self, Stop) {
-        let (sender, receiver) = watch::channel(false);
-        (Self(sender), Stop(receiver))
-    }
-
-    /// Stops the work.
-    pub fn stop(&self) {
-        self.0.send_replace(true);
-    }
-}
-
-impl Stop {
-    /// A listener that nothing ever stops.
-    pub fn never() -> Self {
-        StopSource::new().1
-    }
-
-    /// Whether the work is to stop.
-    pub fn is_set(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Resolves when the work is to stop; never, when the source is gone.
-    pub async fn wait(&mut self) {
-        if self.0.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 }

@@ -11,6 +11,20 @@ use crate::event::{Event, Progress, WaitSource};
 /// Seconds that a run waits after a rate limit that does not say how long.
 const UNTOLD_SECONDS: u64 = 5;
 
+/// What the keys of the calls begin with that suspend people of a list.
+const SUSPENSIONS: &str = "suspensions/";
+
+/// Codes after which a read tells what came of a write.
+const SETTLED_BY_A_READ: &[&str] = &[
+    "upstream_invalid",
+    "upstream_unavailable",
+    "upstream_timeout",
+    "response_too_large",
+    "internal",
+    "ungrounded_id",
+    "conflict",
+];
+
 /// What is told of the steps of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Telling {
@@ -23,6 +37,15 @@ pub enum Telling {
     },
     /// What a model says, and its calls with what came of them.
     Agent,
+    /// The steps of the playbook `audit`: how far the directory is read, and each person as they are done.
+    List {
+        /// The addresses of the rows, in their order.
+        emails: Vec<String>,
+        /// The state that means "has access".
+        active: String,
+        /// Whether people are suspended.
+        suspend: bool,
+    },
 }
 
 /// Tells what happens in a run.
@@ -34,6 +57,9 @@ pub struct Narrator {
     methods: HashMap<String, String>,
     pages: u32,
     people: u64,
+    /// Rows of a list with the one record that was found; `None` when there are several.
+    found: HashMap<u64, Option<(String, bool)>>,
+    is_suspending: bool,
     /// A wait that was not told yet.
     wait: Option<(u64, WaitSource)>,
     /// Until when the last told wait lasts.
@@ -51,6 +77,8 @@ impl Narrator {
             methods: HashMap::new(),
             pages: 0,
             people: 0,
+            found: HashMap::new(),
+            is_suspending: false,
             wait: None,
             told_until: None,
             said: None,
@@ -70,6 +98,7 @@ impl Narrator {
                 let call = &entry["call"];
                 let text = |name: &str| call[name].as_str().unwrap_or_default();
                 self.methods.insert(text("key").to_owned(), format!("{}.{}", text("resource"), text("method")));
+                self.suspending(text("key"));
             }
             "asked" => {
                 let ask = &entry["ask"];
@@ -157,7 +186,34 @@ impl Narrator {
                 };
                 self.tell(Event::Step { what });
             }
+            Telling::List { .. } => {
+                let unchanged = result["changed"] == false;
+                let outcome = if unchanged { "was suspended meanwhile" } else { "suspended now" };
+                // A read that follows tells what is not known yet.
+                if method.is_some_and(|method| method.rsplit_once('.').is_some_and(|(_, method)| method != "get")) {
+                    self.person(key, outcome, true);
+                }
+            }
         }
+    }
+
+    /// Tells how many people there are to suspend, before the first.
+    fn suspending(&mut self, key: &str) {
+        let Telling::List { suspend: true, .. } = &self.telling else { return };
+        if self.is_suspending || !key.starts_with(SUSPENSIONS) {
+            return;
+        }
+        self.is_suspending = true;
+        let total = self.found.values().flatten().filter(|(_, is_active)| *is_active).count();
+        self.tell(Event::Suspending { total });
+    }
+
+    /// Tells that a person of a list is done.
+    fn person(&self, key: &str, outcome: &str, ok: bool) {
+        let Telling::List { emails, .. } = &self.telling else { return };
+        let index = key.strip_prefix(SUSPENSIONS).and_then(|rest| rest.split('/').next()?.parse::<usize>().ok());
+        let Some(email) = index.and_then(|index| emails.get(index)) else { return };
+        self.tell(Event::PersonDone { email: email.clone(), outcome: outcome.to_owned(), ok });
     }
 
     /// A page of a search, or of the whole directory.
@@ -166,6 +222,17 @@ impl Narrator {
         self.pages += 1;
         self.people += number("scanned").or_else(|| number("count")).unwrap_or(0);
         self.tell(Event::PageRead { pages: self.pages, people: self.people });
+        if let Telling::List { active, .. } = &self.telling {
+            for found in page["records"].as_array().into_iter().flatten() {
+                let Some(slot) = found["slot"].as_u64() else { continue };
+                let id = found["id"].as_str().unwrap_or_default();
+                let is_active = found["record"]["state"] == active.as_str();
+                let known = self.found.entry(slot).or_insert_with(|| Some((id.to_owned(), is_active)));
+                if known.as_ref().is_some_and(|(known, _)| known != id) {
+                    *known = None;
+                }
+            }
+        }
         if let Telling::Person { .. } = &self.telling {
             for found in page["records"].as_array().into_iter().flatten() {
                 let text = |name: &str| found["record"][name].as_str().unwrap_or_default();
@@ -178,11 +245,15 @@ impl Narrator {
         let method = self.methods.remove(key).unwrap_or_default();
         let detail = problem["detail"].as_str().unwrap_or_default();
         let told = problem["retry_after_seconds"].as_u64();
+        let is_of_person = matches!(self.telling, Telling::List { .. }) && key.starts_with(SUSPENSIONS);
         match (problem["code"].as_str().unwrap_or_default(), problem["retryable"].as_bool()) {
             ("rate_limited", Some(true)) => {
                 let told_by = if told.is_some() { WaitSource::Headers } else { WaitSource::Backoff };
                 self.wait = Some((told.unwrap_or(UNTOLD_SECONDS).max(1), told_by));
             }
+            // Those that leave open what came of a write are followed by a read, which tells.
+            (code, _) if is_of_person && SETTLED_BY_A_READ.contains(&code) && !key.contains("/confirm") => {}
+            _ if is_of_person => self.person(key, detail, false),
             (_, Some(true)) => self.tell(Event::CallFailed { method, reason: detail.to_owned() }),
             _ if matches!(self.telling, Telling::Calls | Telling::Agent) => {
                 self.tell(Event::CallFailed { method, reason: detail.to_owned() });

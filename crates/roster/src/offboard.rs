@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::ending::RunReport;
 use crate::error::ReportError;
-use crate::patience::Waits;
+use crate::report::Waits;
 
 /// The name of the playbook.
 pub const PLAYBOOK: &str = "offboard";

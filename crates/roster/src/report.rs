@@ -1,22 +1,37 @@
 //! What an audit found and did, and its forms: CSV, JSON and a page of HTML. (Tables and YAML are the command line's.)
 
 mod csv_form;
+mod from_run;
 mod html;
 
-use std::fmt;
+use quartermaster_client::Run;
+use quartermaster_types::{AccountId, Code, RunId, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use quartermaster_types::{AccountId, Timestamp};
-use serde::{Serialize, Serializer};
-
-use crate::error::AgentError;
-use crate::patience::Waits;
+use crate::ending::RunReport;
+use crate::error::ReportError;
 use crate::roster::BadLine;
+
+/// How long, and how often, a run waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Times that a rate limit or a passing fault made the work stand still.
+    pub count: u64,
+    /// Seconds that it stood still, in all.
+    pub seconds: u64,
+}
 
 /// The result of an audit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Always `audit`.
-    pub kind: &'static str,
+    pub kind: String,
+    /// The run.
+    pub run: RunId,
+    /// The result in a sentence or two.
+    pub text: String,
+    /// Whether every line could be used and everything that was to be done was done.
+    pub is_complete: bool,
     /// Integration name.
     pub integration: String,
     /// Its name for people.
@@ -31,17 +46,17 @@ pub struct Report {
     pub mode: Mode,
     /// The session under which the gateway's audit log has the calls.
     pub session: String,
-    /// When the run began (its first process, when it was interrupted).
+    /// When the run began.
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
-    /// Whether it went on with an interrupted run.
-    pub resumed: bool,
     /// Why it stopped before its end; `null` when it did not.
-    pub stopped: Option<StopReason>,
+    pub stopped: Option<String>,
+    /// The code of that, one of the problems.
+    pub stopped_code: Option<Code>,
     /// Figures.
     pub counts: Counts,
-    /// Rate limits waited out, by this process.
+    /// Rate limits waited out.
     pub waits: Waits,
     /// One entry for each different address.
     pub people: Vec<Line>,
@@ -52,7 +67,7 @@ pub struct Report {
 }
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// To report only.
@@ -61,37 +76,11 @@ pub enum Mode {
     Suspend,
 }
 
-/// Why an audit stopped before its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The user stopped it.
-    Interrupted,
-    /// The rate limit asked for more patience than was allowed.
-    RateLimited(String),
-    /// The journal could not be written, so nothing more was changed.
-    Journal(String),
-}
-
-impl fmt::Display for StopReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Interrupted => formatter.write_str("interrupted"),
-            Self::RateLimited(detail) | Self::Journal(detail) => formatter.write_str(detail),
-        }
-    }
-}
-
-impl Serialize for StopReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Figures of an audit. People are counted once, however often the list has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Lines of the list, without the header and empty ones.
-    pub rows: u64,
+    pub rows: usize,
     /// Different addresses.
     pub people: usize,
     /// Addresses on more than one line.
@@ -119,7 +108,7 @@ pub struct Counts {
     /// People in the directory.
     pub directory_people: u64,
     /// Calls that the pass over the directory took.
-    pub directory_pages: u32,
+    pub directory_pages: u64,
 }
 
 /// One person of the list.
@@ -150,7 +139,7 @@ pub struct Line {
 }
 
 /// How the directory has an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// One person, who has access.
@@ -166,7 +155,7 @@ pub enum Finding {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Nothing, and nothing was to be done.
@@ -175,8 +164,6 @@ pub enum Action {
     Suspended,
     /// To be suspended, and somebody else had done it by then.
     Unchanged,
-    /// Suspended by this run before an interrupt, and active again since: left alone.
-    ActiveAgain,
     /// To be suspended, and refused.
     Failed,
     /// To be suspended, and left over because the run stopped early.
@@ -203,7 +190,6 @@ impl Action {
             Self::None => "",
             Self::Suspended => "suspended now",
             Self::Unchanged => "was suspended meanwhile",
-            Self::ActiveAgain => "active again",
             Self::Failed => "failed",
             Self::NotReached => "not reached",
         }
@@ -211,76 +197,26 @@ impl Action {
 }
 
 impl Report {
-    /// Whether every line could be used and everything that was to be done was done.
-    pub fn is_complete(&self) -> bool {
-        let counts = &self.counts;
-        self.stopped.is_none()
-            && counts.bad_lines == 0
-            && counts.ambiguous == 0
-            && counts.failed == 0
-            && counts.not_reached == 0
-    }
-
-    /// The result in a sentence or two.
-    pub fn summary(&self) -> String {
-        let counts = &self.counts;
-        let mut text = format!(
-            "{} {} in the list, {} in {}: {} active, {} suspended, {} unknown",
-            counts.people,
-            if counts.people == 1 { "person" } else { "people" },
-            counts.directory_people,
-            self.label,
-            counts.active,
-            counts.suspended,
-            counts.unknown
-        );
-        for (count, words) in [
-            (counts.other_state, "in another state"),
-            (counts.ambiguous, "ambiguous"),
-            (counts.duplicated, "on several lines"),
-            (counts.bad_lines, if counts.bad_lines == 1 { "bad line" } else { "bad lines" }),
-        ] {
-            if count > 0 {
-                text.push_str(&format!(", {count} {words}"));
-            }
-        }
-        text.push('.');
-        if self.mode == Mode::Suspend {
-            text.push_str(&format!(" {} suspended by this run", counts.suspended_now));
-            for (count, words) in [
-                (counts.unchanged, "had been suspended meanwhile"),
-                (counts.failed, "failed"),
-                (counts.not_reached, "not reached"),
-            ] {
-                if count > 0 {
-                    text.push_str(&format!(", {count} {words}"));
-                }
-            }
-            text.push('.');
-        }
-        if self.waits.count > 0 {
-            let (count, seconds) = (self.waits.count, self.waits.seconds);
-            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-            text.push_str(&format!(" Rate limits were waited out {times}, {seconds} s in all."));
-        }
-        if let Some(reason) = &self.stopped {
-            text.push_str(&format!(" Stopped before the end: {reason}."));
-        }
-        text
+    /// What a run of the playbook `audit` reports. `is_complete`: the run says that everything was done.
+    ///
+    /// # Errors
+    /// When the report lacks what the playbook that ships puts into it.
+    pub fn of(run: &Run, report: RunReport, is_complete: bool) -> Result<Self, ReportError> {
+        from_run::read(run, report, is_complete)
     }
 
     /// As CSV, one line a person and one a bad line, with a header.
-    pub fn to_csv(&self) -> Result<String, AgentError> {
+    pub fn to_csv(&self) -> Result<String, ReportError> {
         csv_form::render(self)
     }
 
     /// As one JSON object, indented.
-    pub fn to_json(&self) -> Result<String, AgentError> {
-        serde_json::to_string_pretty(self).map_err(|error| AgentError::Render(error.to_string()))
+    pub fn to_json(&self) -> Result<String, ReportError> {
+        serde_json::to_string_pretty(self).map_err(ReportError::render)
     }
 
     /// As a page of HTML that needs no other file and no network.
-    pub fn to_html(&self) -> Result<String, AgentError> {
+    pub fn to_html(&self) -> Result<String, ReportError> {
         html::render(self)
     }
 }

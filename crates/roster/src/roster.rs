@@ -11,19 +11,14 @@ use std::collections::HashMap;
 use csv::ByteRecord;
 use serde::Serialize;
 
-use crate::person::email_key;
-
 /// The largest file that is read.
 pub const CSV_MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// The most lines with people that are read.
-pub const ROWS_MAX: usize = 500_000;
+/// The most lines with people that are read: as many as one run takes.
+pub const ROWS_MAX: usize = 100_000;
 
 /// The longest e-mail address (RFC 5321: 64 before the `@`, 255 after it).
 pub const EMAIL_MAX_BYTES: usize = 320;
-
-/// The most bad lines that are reported one by one.
-pub const BAD_LINES_MAX: usize = 10_000;
 
 /// How much of a bad cell a reason shows.
 const SHOWN_MAX_CHARS: usize = 60;
@@ -46,7 +41,7 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Lines that could not be used, those included that are over [`BAD_LINES_MAX`] and not listed.
+    /// Lines that could not be used.
     pub fn unused_rows(&self) -> usize {
         let used: usize = self.entries.iter().map(|entry| 1 + entry.also_on_lines.len()).sum();
         (self.rows as usize).saturating_sub(used)
@@ -155,6 +150,11 @@ pub fn table(bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, RosterError> {
         table.push((position.line, cells));
     }
     if table.is_empty() { Err(RosterError::Empty) } else { Ok(table) }
+}
+
+/// How e-mail addresses are compared: without surrounding blanks, upper and lower case alike.
+pub(crate) fn email_key(email: &str) -> String {
+    email.trim().to_lowercase()
 }
 
 /// Whether a text can be an e-mail address. Strict about what would break elsewhere, lax about the rest.
@@ -269,7 +269,6 @@ struct Reader<'a> {
     delimiter: u8,
     roster: Roster,
     seen: HashMap<String, usize>,
-    bad_lines_left_out: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -282,7 +281,7 @@ impl<'a> Reader<'a> {
             column: (layout.column + 1, layout.name.clone()),
             notes: layout.notes.clone(),
         };
-        Self { layout, delimiter, roster, seen: HashMap::new(), bad_lines_left_out: 0 }
+        Self { layout, delimiter, roster, seen: HashMap::new() }
     }
 
     fn row(&mut self, line: u64, record: &ByteRecord) -> Result<(), RosterError> {
@@ -342,11 +341,7 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&mut self, line: u64, reason: String, used: bool) {
-        if self.roster.bad_lines.len() < BAD_LINES_MAX {
-            self.roster.bad_lines.push(BadLine { line, reason, used });
-        } else {
-            self.bad_lines_left_out += 1;
-        }
+        self.roster.bad_lines.push(BadLine { line, reason, used });
     }
 
     /// A quotation mark that never closes swallows all that follows. The line itself is reported; those after it are used
@@ -372,11 +367,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Roster {
-        if self.bad_lines_left_out > 0 {
-            let note = format!("{} more bad lines are not listed one by one", self.bad_lines_left_out);
-            self.roster.notes.push(note);
-        }
+    fn finish(self) -> Roster {
         self.roster
     }
 }

@@ -153,7 +153,7 @@ impl Drive {
         loop {
             if self.cancel.is_cancelled() {
                 self.wind_down().await?;
-                let outcome = RunOutcome { decided_by: DecidedBy::Caller, action: None };
+                let outcome = RunOutcome { decided_by: DecidedBy::Caller, action: self.machine.stopped() };
                 return Ok(Conclusion::Ended(RunState::Cancelled, outcome));
             }
             if self.gateway.inner.runs.stopping.is_cancelled() {
@@ -343,7 +343,7 @@ impl Gateway {
         let text = serde_json::to_string(outcome)
             .map_err(|error| StoreError::Database { operation: "writing what came of a run", source: error.into() })?;
         let failed = match &outcome.action {
-            Some(Action::Failed { problem, .. }) => Some(problem.code()),
+            Some(Action::Failed { problem, .. }) if state == RunState::Failed => Some(problem.code()),
             _ => None,
         };
         let how = if failed.is_some() { Outcome::Failed } else { Outcome::Ok };

@@ -101,6 +101,10 @@ pub trait Kind: Send + Sync {
 pub trait Machine: Send {
     /// What the run needs next.
     fn next(&self) -> Action;
+    /// How the run ends when it is stopped here: it makes no further call, and may report all the same. `None`: without a word.
+    fn stopped(&self) -> Option<Action> {
+        None
+    }
     /// Tells the next entry.
     fn apply(&mut self, entry: &Entry) -> Result<(), Mismatch>;
     /// What the journal keeps of a call's result.

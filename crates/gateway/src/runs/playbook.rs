@@ -64,6 +64,10 @@ impl Machine for State {
         Self::next(self)
     }
 
+    fn stopped(&self) -> Option<Action> {
+        Some(Self::stopped(self))
+    }
+
     fn apply(&mut self, entry: &Entry) -> Result<(), Mismatch> {
         Self::apply(self, entry).map_err(|mismatch| Mismatch(mismatch.to_string()))
     }

@@ -63,6 +63,9 @@ pub fn replay(kind: &dyn Kind, export: &RunExport) -> Result<Option<Difference>,
         Some(recorded) if outcome.decided_by == DecidedBy::Machine => {
             Ok(compare(number + 1, recorded, &machine.next()))
         }
+        Some(recorded) if outcome.decided_by == DecidedBy::Caller => {
+            Ok(machine.stopped().and_then(|decided| compare(number + 1, recorded, &decided)))
+        }
         _ => Ok(None),
     }
 }

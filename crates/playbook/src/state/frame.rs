@@ -30,6 +30,8 @@ pub(crate) struct Frame {
     taken: u32,
     /// Whether a call was begun.
     pub(crate) is_begun: bool,
+    /// Whether a call was answered: then something may have been done.
+    pub(crate) is_answered: bool,
     pub(crate) activity: Activity,
 }
 
@@ -91,6 +93,7 @@ impl Frame {
             visits: BTreeMap::new(),
             taken: 0,
             is_begun: false,
+            is_answered: false,
             activity: Activity::Ready,
         }
     }
@@ -155,6 +158,7 @@ impl Frame {
         shared: &mut Shared,
     ) -> Result<bool, Mismatch> {
         self.is_begun |= matches!(entry, Entry::Begun { .. });
+        self.is_answered |= matches!(entry, Entry::Finished { .. });
         match (&mut self.activity, &step.verb) {
             (Activity::Call(calling), _) => calling.pending.apply(entry, shared),
             (Activity::Find(finding), Verb::Find(find)) => finding.apply(entry, find, setting, shared),

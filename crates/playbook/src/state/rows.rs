@@ -134,12 +134,19 @@ impl Rows {
             Activity::Ended(End::Failed { problem, .. }) => Some(problem),
             _ => None,
         };
-        let outcome = if problem.is_some() { "failed" } else { "done" };
+        // A rate limit that is not waited out any more means that nothing was done.
+        let is_untouched = !frame.is_answered && problem.is_some_and(|problem| problem.code() == Code::RateLimited);
+        let outcome = match problem {
+            None => "done",
+            Some(_) if is_untouched => "not_reached",
+            Some(_) => "failed",
+        };
         self.results[index] = row_value(frame, step, level, context, outcome, problem);
         match problem {
             None => self.counts.done += 1,
             Some(problem) => {
-                self.counts.failed += 1;
+                self.counts.not_reached += u64::from(is_untouched);
+                self.counts.failed += u64::from(!is_untouched);
                 if step.stop_on_row_error || HALTING.contains(&problem.code()) {
                     self.halted.get_or_insert_with(|| problem.clone());
                 }

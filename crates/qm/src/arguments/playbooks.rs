@@ -24,8 +24,8 @@ Examples:\n  qm playbook run offboard --input email=a.miller@company.com\n  \
 /// What `qm audit` does, with examples.
 const AUDIT: &str = "Reads the whole directory once and says who of the list is active, suspended or unknown, who stands in\n\
 the list more than once, and which lines are bad. With --suspend, those who are active are suspended.\n\
-An interrupted run goes on where it stopped when the same command is given again: nobody is suspended\n\
-twice.\n\n\
+The work is a run of the playbook `audit` in the gateway: it goes on when this program or the gateway\n\
+dies, and nobody is suspended twice.\n\n\
 Examples:\n  qm audit leavers.csv\n  qm audit leavers.csv --suspend --report report.html\n  \
                         qm audit leavers.csv --output html > report.html\n  \
                         grep -v contractor all.csv | qm audit - --column 3 --output json";
@@ -109,12 +109,9 @@ pub(crate) struct AuditArguments {
     #[arg(long, env = "QM_COLUMN", value_name = "NAME|NUMBER")]
     pub(crate) column: Option<String>,
     /// People who are suspended at the same time
-    #[arg(long, env = "QM_CONCURRENCY", default_value_t = quartermaster_roster::audit::CONCURRENCY_DEFAULT as u16,
-          value_parser = clap::value_parser!(u16).range(1..=quartermaster_roster::audit::CONCURRENCY_MAX as i64), value_name = "N")]
+    #[arg(long, env = "QM_CONCURRENCY", default_value_t = quartermaster_roster::audit::CONCURRENCY_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(quartermaster_roster::audit::CONCURRENCY_MAX)), value_name = "N")]
     pub(crate) concurrency: u16,
-    /// Journal of the writes, by which an interrupted run goes on; by default beside the list
-    #[arg(long, env = "QM_JOURNAL", value_name = "FILE")]
-    pub(crate) journal: Option<PathBuf>,
     /// Write the report to this file too, in the form that its ending says (.html, .json, .yaml, .csv, .txt); may be given
     /// more than once
     #[arg(long, env = "QM_REPORT", value_delimiter = ',', value_name = "FILE")]
@@ -124,6 +121,8 @@ pub(crate) struct AuditArguments {
     pub(crate) output: ReportFormat,
     #[command(flatten)]
     pub(crate) patience: PatienceArguments,
+    #[command(flatten)]
+    pub(crate) detach: DetachArguments,
     #[command(flatten)]
     pub(crate) account: AccountArguments,
     #[command(flatten)]

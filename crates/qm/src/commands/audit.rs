@@ -1,4 +1,4 @@
-//! `qm audit`.
+//! `qm audit`: a run of the playbook of that name over a list, watched to its end.
 
 mod table;
 
@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use quartermaster_roster::audit::{self, Job, Writes};
-use quartermaster_roster::report::{Report, StopReason};
-use quartermaster_roster::{Patience, roster};
-use quartermaster_types::AccountId;
+use quartermaster_client::{NewRun, Run};
+use quartermaster_roster::audit::{self, PLAYBOOK, Wish};
+use quartermaster_roster::report::Report;
+use quartermaster_roster::{Ending, Telling, roster};
+use quartermaster_types::{AccountId, Code};
 
 use crate::arguments::{AuditArguments, ReportFormat};
 use crate::connect;
@@ -17,69 +18,90 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::style::WARN;
-use crate::watch::{Watch, stop_on_interrupt};
+use crate::watched::{self, Watched};
 
 pub(crate) use table::render as table;
-
-/// Digits of the work's hash in the name of its journal.
-const HASH_DIGITS: usize = 16;
 
 pub(crate) async fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     let targets = targets(arguments)?;
     let bytes = read(&arguments.file)?;
-    let list = roster::read(&bytes, arguments.column.as_deref()).map_err(quartermaster_roster::AgentError::from)?;
+    let list = roster::read(&bytes, arguments.column.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
     say_how_read(&list);
-    let watch = Watch::new();
-    let progress = watch.progress();
-    let patience = Patience::new(arguments.patience.max_wait, progress.clone());
-    let stop = stop_on_interrupt()?;
-    let work = async {
-        let session = connect::session(&arguments.gateway, &arguments.account, patience, progress, stop).await?;
-        let suspend = arguments.suspend.then(|| writes(arguments, &bytes, session.account.id));
-        let journal = suspend.as_ref().map(|writes| writes.journal.clone());
-        let job = Job { source: name(&arguments.file), roster: list, suspend };
-        Ok::<_, Failure>((audit::run(&session, job).await?, journal))
+    let client = connect::client(&arguments.gateway)?;
+    let account = connect::account(&client, &arguments.account).await?;
+    let wish = Wish { suspend: arguments.suspend, concurrency: arguments.concurrency };
+    let new = new_run(account, &name(&arguments.file), &list, wish, arguments.patience.max_wait.as_secs());
+    let telling = |run: &Run| telling(run, &new, arguments.suspend);
+    let run = match watched::run(&client, &new, arguments.detach.detach, telling).await? {
+        Watched::Ended(run) => run,
+        Watched::Left(exit) => return Ok(exit),
     };
-    let done = tokio::select! {
-        done = work => done,
-        () = watch.tick() => Err(Failure::failed("the clock stopped")),
+    let Some(report) = report(&run)? else {
+        let id = run.summary.id;
+        output::note(&format!("the run {id} was stopped before there was anything to report; nobody was changed"));
+        return Ok(Exit::Interrupted);
     };
-    watch.finish();
-    let (report, journal) = done?;
     let (printed, written) = (render(&report, arguments.output), write(&report, &targets));
     match arguments.output {
         ReportFormat::Table => output::styled(&printed?)?,
         _ => output::data(&printed?)?,
     }
     written?;
-    Ok(conclude(&report, journal.as_deref(), arguments.output))
+    Ok(conclude(&run, &report, arguments.output))
+}
+
+/// The run that audits a list.
+pub(crate) fn new_run(
+    account: AccountId,
+    source: &str,
+    list: &roster::Roster,
+    wish: Wish,
+    patience_seconds: u64,
+) -> NewRun {
+    let input = audit::input(source, list, wish);
+    NewRun { playbook: PLAYBOOK.to_owned(), account, input, patience_seconds: Some(patience_seconds) }
+}
+
+/// What is told of the steps of a run of this playbook.
+pub(crate) fn telling(run: &Run, new: &NewRun, suspend: bool) -> Telling {
+    let active = run.input.pointer("/setting/lifecycle/active").and_then(|state| state.as_str()).unwrap_or_default();
+    Telling::List { emails: audit::emails(&new.input), active: active.to_owned(), suspend }
+}
+
+/// What a run of this playbook reports; `None` when it was stopped before there was anything to report.
+pub(crate) fn report(run: &Run) -> Result<Option<Report>, Failure> {
+    let (report, is_complete) = match Ending::of(run)? {
+        Ending::Done { is_partial, report } => (report, !is_partial),
+        Ending::Stopped { report: None } => return Ok(None),
+        Ending::Stopped { report } => (report, false),
+        Ending::Failed { problem, .. } => {
+            let failure = Failure::of_run(&problem, run.summary.id);
+            return Err(match problem.code() {
+                Code::RateLimited => failure.hint("Try again later, or allow more with --max-wait."),
+                _ => failure,
+            });
+        }
+    };
+    let report = report.ok_or_else(|| Failure::failed("the run reports nothing"))?;
+    Ok(Some(Report::of(run, report, is_complete)?))
 }
 
 /// Says on standard error what matters beside the report, and with which code to end.
-fn conclude(report: &Report, journal: Option<&Path>, format: ReportFormat) -> Exit {
+fn conclude(run: &Run, report: &Report, format: ReportFormat) -> Exit {
     if format != ReportFormat::Table {
-        output::note(&report.summary());
+        output::note(&report.text);
     }
-    match &report.stopped {
-        Some(reason) => {
-            if let Some(journal) = journal {
-                output::note(&format!(
-                    "{WARN}not finished:{WARN:#} give the same command again to go on (journal {})",
-                    journal.display()
-                ));
-            }
-            match reason {
-                StopReason::Interrupted => Exit::Interrupted,
-                StopReason::RateLimited(_) => Exit::RateLimited,
-                StopReason::Journal(_) => Exit::Failed,
-            }
-        }
-        None => {
-            if let Some(journal) = journal.filter(|journal| journal.exists()) {
-                output::note(&format!("finished; the journal {} is not needed any more", journal.display()));
-            }
-            if report.is_complete() { Exit::Ok } else { Exit::Partial }
-        }
+    let is_stopped = run.summary.state == "cancelled";
+    if is_stopped || report.stopped.is_some() {
+        output::note(&format!(
+            "{WARN}not finished:{WARN:#} give the same command again to go on; who is suspended already is left alone"
+        ));
+    }
+    match report.stopped_code {
+        _ if is_stopped => Exit::Interrupted,
+        Some(Code::RateLimited) => Exit::RateLimited,
+        _ if report.is_complete => Exit::Ok,
+        _ => Exit::Partial,
     }
 }
 
@@ -111,18 +133,6 @@ fn say_how_read(list: &roster::Roster) {
     for remark in &list.notes {
         output::note(&format!("{WARN}note:{WARN:#} {}", crate::failure::printable(remark)));
     }
-}
-
-fn writes(arguments: &AuditArguments, bytes: &[u8], account: AccountId) -> Writes {
-    let work = audit::work_hash(bytes, account);
-    let journal = arguments.journal.clone().unwrap_or_else(|| {
-        let tail = format!("qm-{}.journal", &work[..HASH_DIGITS]);
-        if arguments.file.as_os_str() == "-" {
-            return PathBuf::from(tail);
-        }
-        arguments.file.with_file_name(format!("{}.{tail}", name(&arguments.file)))
-    });
-    Writes { concurrency: usize::from(arguments.concurrency), journal, work }
 }
 
 /// The report files with their forms; refused before any work when a form is unknown or the file has no place.

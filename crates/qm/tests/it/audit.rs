@@ -111,8 +111,9 @@ fn those_still_active_are_suspended_once_and_a_second_run_has_nothing_to_do() {
     assert_eq!(stage.state("j.doe@company.com"), "SUSPENDED");
     let suspended = stage.count("suspend");
     let again = stage.run(&["audit", &file, "--suspend", "-o", "json"]).exits(7).json();
-    assert_eq!(again["resumed"], true, "one failed, so the run was not finished");
-    assert_eq!(again["counts"]["suspended_now"], 2, "by this run, before");
+    assert_eq!(again["counts"]["suspended_now"], 0);
+    assert_eq!((&again["counts"]["suspended"], &again["counts"]["active"]), (&json!(3), &json!(1)));
+    assert_ne!(again["run"], report["run"]);
     assert_eq!(stage.count("suspend") - suspended, 1, "only the failed one was tried again");
 }
 
@@ -155,7 +156,10 @@ fn patience_has_an_end_and_a_code_of_its_own() {
     let output = stage.run(&["audit", &file, "--suspend", "--max-wait", "2s", "-o", "json"]).exits(5);
     assert!(output.err.contains("not finished"), "{}", output.err);
     let report = output.json();
-    assert!(report["counts"]["not_reached"].as_u64().unwrap() > 0);
+    assert_eq!(report["stopped_code"], "rate_limited");
+    let counts = &report["counts"];
+    assert!(counts["not_reached"].as_u64().unwrap() > 0, "{counts}");
+    assert_eq!((&counts["failed"], counts["suspended_now"].as_u64()), (&json!(0), Some(stage.count("suspend"))));
 }
 
 #[test]

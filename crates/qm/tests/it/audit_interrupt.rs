@@ -1,6 +1,8 @@
-//! `qm audit --suspend` that is stopped in the middle, by a person and by force.
+//! `qm audit --suspend` that is stopped in the middle, by a person and by force, and two at once.
 
 use std::process::Stdio;
+
+use serde_json::{Value, json};
 
 use crate::stage::{Background, Stage, eventually, finish, lines};
 
@@ -15,75 +17,78 @@ const PEOPLE: [&str; 8] = [
     "k.novak@external-agency.com",
 ];
 
-fn entries(stage: &Stage, kind: &str) -> usize {
-    let kind = format!("\"entry\":\"{kind}\"");
-    lines(&stage.path("journal")).iter().filter(|line| line.contains(&kind)).count()
+fn list(stage: &Stage) -> String {
+    stage.file("list.csv", format!("email\n{}\n", PEOPLE.join("\n")))
 }
 
-/// Suspends all people, stops after some by `signal`, goes on; returns the second run's report.
-fn stop_and_go_on(signal: &str, code: Option<i32>) {
+/// A number of the report.
+fn count(report: &Value, name: &str) -> u64 {
+    report["counts"][name].as_u64().unwrap_or_else(|| panic!("{name} is not in {report}"))
+}
+
+#[test]
+fn an_interrupt_stops_where_it_is_safe_and_the_report_says_what_was_done() {
     let stage = Stage::start(&["--latency", "120ms"]);
-    let file = stage.file("list.csv", format!("email\n{}\n", PEOPLE.join("\n")));
-    let journal = stage.path("journal");
-    let args =
-        ["audit", &file, "--suspend", "--concurrency", "2", "-o", "json", "--journal", journal.to_str().unwrap()];
-    let first = Background::spawn(stage.command(&args).stderr(Stdio::null()));
-    eventually("the second suspension", || entries(&stage, "done") >= 2);
-    first.signal(signal);
-    assert_eq!(first.wait(), code);
-    let done = entries(&stage, "done");
-    assert!(done < PEOPLE.len(), "it was stopped in the middle");
+    let file = list(&stage);
+    let args = ["audit", &file, "--suspend", "--concurrency", "2", "-o", "json"];
+    let first = stage.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("the second suspension", || stage.count("suspend") >= 2);
+    crate::stage::signal(first.id(), "INT");
+    let first = finish(first).exits(130);
+    assert!(first.err.contains("makes no further call") && first.err.contains("not finished"), "{}", first.err);
+    let report = first.json();
+    let suspended = count(&report, "suspended_now");
+    assert!((2..PEOPLE.len() as u64).contains(&suspended), "{report}");
+    assert!(count(&report, "not_reached") > 0, "{report}");
+    assert_eq!(report["stopped"], "the run was stopped");
+    assert_eq!(stage.count("suspend"), suspended + count(&report, "failed"), "what was sent is in the report");
+    let run = report["run"].as_str().unwrap();
+    assert_eq!(stage.run(&["runs", "show", run, "-o", "json"]).exits(0).json()["state"], "cancelled");
+    let export = stage.file("run.json", stage.run(&["runs", "export", run]).exits(0).out);
+    stage.run(&["runs", "replay", "--file", &export]).exits(0);
 
-    let second = finish(stage.command(&args).spawn().unwrap()).exits(0);
-    let report = second.json();
-    assert_eq!(report["resumed"], true);
-    assert_eq!(report["counts"]["suspended_now"], PEOPLE.len(), "everybody is reported once: {report}");
-    assert_eq!(report["people"].as_array().unwrap().len(), PEOPLE.len());
-    assert_eq!(entries(&stage, "finished"), 1);
-    if signal == "INT" {
-        assert_eq!(stage.count("suspend"), PEOPLE.len() as u64, "and nobody was suspended twice");
-    } else {
-        // Who was being suspended at the moment of the kill may have been; the directory told.
-        let sent = stage.count("suspend");
-        assert!(sent <= PEOPLE.len() as u64, "{sent} suspensions were sent");
-    }
-    let third = finish(stage.command(&args).spawn().unwrap()).exits(0).json();
-    assert_eq!((third["resumed"].clone(), third["counts"]["suspended_now"].clone()), (false.into(), 0.into()));
+    let second = stage.run(&args).exits(0).json();
+    assert_eq!(count(&second, "suspended_now") + count(&second, "suspended"), PEOPLE.len() as u64);
+    assert_eq!(stage.count("suspend"), PEOPLE.len() as u64, "nobody was suspended twice");
 }
 
 #[test]
-fn an_interrupt_stops_where_it_is_safe_and_the_next_run_goes_on() {
-    stop_and_go_on("INT", Some(130));
+fn when_the_program_is_killed_the_run_goes_on() {
+    let stage = Stage::start(&["--latency", "120ms"]);
+    let file = list(&stage);
+    let args = ["audit", &file, "--suspend", "--concurrency", "2", "-o", "json"];
+    let log = stage.path("err");
+    let first = Background::spawn(stage.command(&args).stderr(std::fs::File::create(&log).unwrap()));
+    eventually("the second suspension", || stage.count("suspend") >= 2);
+    first.signal("KILL");
+    assert_eq!(first.wait(), None);
+    let run = lines(&log).iter().find_map(|line| line.strip_prefix("run ").map(str::to_owned)).unwrap();
+    let state = || stage.run(&["runs", "show", &run, "-o", "json"]).exits(0).json()["state"].clone();
+    eventually("the end of the run", || state() == "done");
+    assert_eq!(stage.count("suspend"), PEOPLE.len() as u64);
+    let again = stage.run(&args).exits(0).json();
+    assert_eq!((count(&again, "suspended"), count(&again, "suspended_now")), (PEOPLE.len() as u64, 0));
+    assert_eq!(stage.count("suspend"), PEOPLE.len() as u64);
 }
 
 #[test]
-fn after_a_kill_the_next_run_goes_on() {
-    stop_and_go_on("KILL", None);
+fn two_audits_at_once_suspend_nobody_twice() {
+    let stage = Stage::start(&["--latency", "50ms"]);
+    let file = list(&stage);
+    let args = ["audit", &file, "--suspend", "-o", "json"];
+    let first = stage.command(&args).spawn().unwrap();
+    let second = stage.run(&args).exits(0).json();
+    let first = finish(first).exits(0).json();
+    let by = |name: &str| count(&first, name) + count(&second, name);
+    assert_eq!(by("suspended_now"), PEOPLE.len() as u64, "{first}\n{second}");
+    assert_eq!((by("failed"), stage.count("suspend")), (0, PEOPLE.len() as u64));
+    assert_eq!(first["notes"], json!([]));
 }
 
 #[test]
-fn two_runs_at_once_do_not_share_a_journal() {
-    let stage = Stage::start(&["--latency", "200ms"]);
-    let file = stage.file("list.csv", format!("email\n{}\n", PEOPLE.join("\n")));
-    let journal = stage.path("journal");
-    let args = ["audit", &file, "--suspend", "--journal", journal.to_str().unwrap()];
-    let first = Background::spawn(stage.command(&args).stderr(Stdio::null()));
-    eventually("the journal", || journal.exists());
-    let second = stage.run(&args).exits(1);
-    assert!(second.err.contains("in use by another run"), "{}", second.err);
-    assert_eq!(first.wait(), Some(0));
-}
-
-#[test]
-fn a_person_made_active_again_in_between_is_left_alone() {
+fn an_audit_that_is_left_to_the_gateway_says_which_run_it_is() {
     let stage = Stage::start(&[]);
-    let file = stage.file("list.csv", "email\na.miller@company.com\nowner@company.com\n");
-    stage.run(&["audit", &file, "--suspend"]).exits(7);
-    let id = stage.run(&["offboard", "a.miller@company.com", "-o", "json"]).exits(0).json()["id"].clone();
-    let id = format!("id={}", id.as_str().unwrap());
-    stage.run(&["call", "get_single_1_password_user_by_id", &id]).exits(0);
-    stage.run(&["call", "1_password_users_reactivate", &id]).exits(0);
-    let report = stage.run(&["audit", &file, "--suspend", "-o", "json"]).exits(7).json();
-    assert_eq!(report["people"][0]["action"], "active_again", "{report}");
-    assert_eq!(stage.state("a.miller@company.com"), "ACTIVE");
+    let detached = stage.run(&["audit", &list(&stage), "--suspend", "--detach"]).exits(0);
+    stage.run(&["runs", "watch", detached.out.trim(), "--every", "50ms"]).exits(0);
+    assert_eq!(stage.count("suspend"), PEOPLE.len() as u64);
 }

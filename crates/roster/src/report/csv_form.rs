@@ -1,7 +1,7 @@
 //! The report as CSV.
 
 use super::{Line, Report};
-use crate::error::AgentError;
+use crate::error::ReportError;
 
 const HEADER: [&str; 11] = [
     "line",
@@ -17,9 +17,9 @@ const HEADER: [&str; 11] = [
     "detail",
 ];
 
-pub(super) fn render(report: &Report) -> Result<String, AgentError> {
+pub(super) fn render(report: &Report) -> Result<String, ReportError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| AgentError::Render(error.to_string());
+    let failed = |error: csv::Error| ReportError::render(error);
     writer.write_record(HEADER).map_err(failed)?;
     for line in &report.people {
         writer.write_record(person(line)).map_err(failed)?;
@@ -31,8 +31,8 @@ pub(super) fn render(report: &Report) -> Result<String, AgentError> {
         record[HEADER.len() - 1] = harmless(&bad.reason);
         writer.write_record(record).map_err(failed)?;
     }
-    let bytes = writer.into_inner().map_err(|error| AgentError::Render(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| AgentError::Render(error.to_string()))
+    let bytes = writer.into_inner().map_err(ReportError::render)?;
+    String::from_utf8(bytes).map_err(ReportError::render)
 }
 
 fn person(line: &Line) -> [String; HEADER.len()] {

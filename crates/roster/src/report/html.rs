@@ -3,13 +3,12 @@
 use askama::Template;
 
 use super::{Action, Finding, Line, Mode, Report};
-use crate::error::AgentError;
+use crate::error::ReportError;
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
     report: &'a Report,
-    summary: String,
     figures: Vec<(&'static str, String)>,
     groups: Vec<Group<'a>>,
 }
@@ -21,9 +20,9 @@ struct Group<'a> {
     lines: Vec<&'a Line>,
 }
 
-pub(super) fn render(report: &Report) -> Result<String, AgentError> {
-    let page = Page { report, summary: report.summary(), figures: figures(report), groups: groups(report) };
-    page.render().map_err(|error| AgentError::Render(error.to_string()))
+pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+    let page = Page { report, figures: figures(report), groups: groups(report) };
+    page.render().map_err(ReportError::render)
 }
 
 fn figures(report: &Report) -> Vec<(&'static str, String)> {
@@ -48,11 +47,10 @@ fn figures(report: &Report) -> Vec<(&'static str, String)> {
 
 fn groups(report: &Report) -> Vec<Group<'_>> {
     type Belongs = fn(&Line) -> bool;
-    let kinds: [(&str, &str, Belongs); 9] = [
+    let kinds: [(&str, &str, Belongs); 8] = [
         ("Could not be suspended", "bad", |line| line.action == Action::Failed),
         ("Not reached before the run stopped", "bad", |line| line.action == Action::NotReached),
         ("Ambiguous: several people have the address", "bad", |line| line.finding == Finding::Ambiguous),
-        ("Suspended by this run, then made active again by somebody", "bad", |line| line.action == Action::ActiveAgain),
         ("Still active", "warn", |line| line.finding == Finding::Active && line.action == Action::None),
         ("Suspended by this run", "good", |line| matches!(line.action, Action::Suspended | Action::Unchanged)),
         ("In another state", "warn", |line| line.finding == Finding::OtherState),

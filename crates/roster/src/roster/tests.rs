@@ -169,13 +169,21 @@ fn addresses_are_told_from_other_texts() {
 }
 
 #[test]
-fn bad_lines_are_listed_up_to_the_limit_and_the_rest_is_counted() {
-    let list = |bad: usize| format!("email\na@x.com\n{}", "nonsense\n".repeat(bad));
-    let at = read(list(BAD_LINES_MAX).as_bytes(), None).unwrap();
-    assert_eq!((at.bad_lines.len(), at.notes.len()), (BAD_LINES_MAX, 0));
-    let past = read(list(BAD_LINES_MAX + 1).as_bytes(), None).unwrap();
-    assert_eq!((past.bad_lines.len(), past.unused_rows()), (BAD_LINES_MAX, BAD_LINES_MAX + 1));
-    assert_eq!(past.notes, ["1 more bad lines are not listed one by one"]);
+fn every_bad_line_is_listed() {
+    let list = format!("email\na@x.com\n{}", "nonsense\n".repeat(20_000));
+    let roster = read(list.as_bytes(), None).unwrap();
+    assert_eq!((roster.bad_lines.len(), roster.unused_rows(), roster.notes.len()), (20_000, 20_000, 0));
+}
+
+#[test]
+fn a_table_has_its_lines_with_their_numbers() {
+    let cells = |line: u64, cells: [&str; 2]| (line, cells.map(str::to_owned).to_vec());
+    let read = table(b"name; age\n\nA;5\n\"B\";6\n").unwrap();
+    assert_eq!(read, [cells(1, ["name", "age"]), cells(3, ["A", "5"]), cells(4, ["B", "6"])]);
+    assert_eq!(table(b" \n"), Err(RosterError::Empty));
+    let lines = |rows: usize| "a\n".repeat(rows + 1);
+    assert_eq!(table(lines(ROWS_MAX).as_bytes()).unwrap().len(), ROWS_MAX + 1);
+    assert_eq!(table(lines(ROWS_MAX + 1).as_bytes()), Err(RosterError::TooManyRows));
 }
 
 proptest::proptest! {

@@ -2,24 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod nested;
-mod playbooks;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use quartermaster_client::{Client, NewRun, Run};
-use quartermaster_roster::audit::{self, Job, Writes};
+use quartermaster_roster::audit::{self, Wish};
 use quartermaster_roster::offboard::Offboarding;
 use quartermaster_roster::report::{Action, Finding, Report};
-use quartermaster_roster::{
-    Ending, Event, Narrator, Patience, Progress, Session, Stop, StopSource, Telling, WaitSource, follow, offboard,
-    roster,
-};
+use quartermaster_roster::{Ending, Event, Narrator, Progress, Telling, WaitSource, follow, offboard, roster};
 use quartermaster_simulator::{Config, State};
 use quartermaster_testkit::TestApp;
 use quartermaster_types::{AccountId, Clock, Code};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const PEOPLE: [&str; 6] = [
     "a.miller@company.com",
@@ -30,50 +24,54 @@ const PEOPLE: [&str; 6] = [
     "f.tanaka@company.com",
 ];
 
-async fn session(app: &TestApp, progress: Progress, stop: Stop) -> Session {
+fn client(app: &TestApp) -> Client {
     let token = app.operator.token().unwrap().to_owned();
-    let client = Client::new(&format!("http://{}", app.address()), Some(token.into())).unwrap();
-    let patience = Patience::new(Duration::from_secs(30), progress.clone());
-    Session::open(client, app.account, Clock::System, patience, progress, stop).await.unwrap()
+    Client::new(&format!("http://{}", app.address()), Some(token.into())).unwrap()
 }
 
-/// A run to its end, and what was told on the way.
-async fn ended(app: &TestApp, account: AccountId, playbook: &str, input: Value) -> (Run, Vec<Event>) {
-    let token = app.operator.token().unwrap().to_owned();
-    let client = Client::new(&format!("http://{}", app.address()), Some(token.into())).unwrap();
-    let input = input.as_object().unwrap().clone();
+/// A run to its end; `sink` is told what happens.
+async fn ended(
+    app: &TestApp,
+    account: AccountId,
+    playbook: &str,
+    input: Map<String, Value>,
+    telling: Telling,
+    sink: impl Fn(Event) + Send + Sync + 'static,
+) -> Run {
+    let client = client(app);
     let new = NewRun { playbook: playbook.to_owned(), account, input, patience_seconds: Some(30) };
     let run = client.start_run(&new, &format!("test-{}", Clock::System.now())).await.unwrap();
+    let mut narrator = Narrator::new(Progress::new(sink), telling);
+    assert!(follow(&client, run.summary.id, &mut narrator).await.unwrap().has_ended());
+    client.run(run.summary.id).await.unwrap()
+}
+
+/// A run of an offboarding to its end, and what was told on the way.
+async fn watched(app: &TestApp, account: AccountId, input: Value) -> (Run, Vec<Event>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
-    let progress = Progress::new(move |event| sink.lock().unwrap().push(event));
-    let end = follow(&client, run.summary.id, &mut Narrator::new(progress, Telling::Calls)).await.unwrap();
-    assert!(end.has_ended());
+    let input = input.as_object().unwrap().clone();
+    let told = move |event| sink.lock().unwrap().push(event);
+    let run = ended(app, account, offboard::PLAYBOOK, input, Telling::Calls, told).await;
     let events = events.lock().unwrap().clone();
-    (client.run(run.summary.id).await.unwrap(), events)
+    (run, events)
 }
 
-async fn offboarded(app: &TestApp, account: AccountId, email: &str, dry_run: bool) -> Offboarding {
-    let (run, _) = ended(app, account, offboard::PLAYBOOK, json!({"email": email, "dry_run": dry_run})).await;
+/// A run of an audit to its end.
+async fn audited(
+    app: &TestApp,
+    account: AccountId,
+    list: &str,
+    suspend: bool,
+    sink: impl Fn(Event) + Send + Sync + 'static,
+) -> Report {
+    let roster = roster::read(list.as_bytes(), None).unwrap();
+    let input = audit::input("list.csv", &roster, Wish { suspend, concurrency: 2 });
+    let telling = Telling::List { emails: audit::emails(&input), active: "ACTIVE".to_owned(), suspend };
+    let run = ended(app, account, audit::PLAYBOOK, input, telling, sink).await;
     match Ending::of(&run).unwrap() {
-        Ending::Done { is_partial: false, report: Some(report) } => Offboarding::of(&run, &report).unwrap(),
+        Ending::Done { is_partial, report: Some(report) } => Report::of(&run, report, !is_partial).unwrap(),
         other => panic!("{other:?}"),
-    }
-}
-
-async fn quiet(app: &TestApp) -> Session {
-    session(app, Progress::silent(), Stop::never()).await
-}
-
-fn job(list: &str, journal: Option<(&Path, usize)>, session: &Session) -> Job {
-    Job {
-        source: "list.csv".to_owned(),
-        roster: roster::read(list.as_bytes(), None).unwrap(),
-        suspend: journal.map(|(journal, concurrency)| Writes {
-            concurrency,
-            journal: journal.to_owned(),
-            work: audit::work_hash(list.as_bytes(), session.account.id),
-        }),
     }
 }
 
@@ -85,32 +83,44 @@ fn actions(report: &Report, action: Action) -> usize {
     report.people.iter().filter(|line| line.action == action).count()
 }
 
+async fn offboarded(app: &TestApp, account: AccountId, email: &str, dry_run: bool) -> Offboarding {
+    let (run, _) = watched(app, account, json!({"email": email, "dry_run": dry_run})).await;
+    match Ending::of(&run).unwrap() {
+        Ending::Done { is_partial: false, report: Some(report) } => Offboarding::of(&run, &report).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_directory_of_many_pages_is_read_once_whatever_the_length_of_the_list() {
     let app = TestApp::builder().simulator(Config { users: 2500, ..Config::default() }).start().await;
-    let session = quiet(&app).await;
     let everybody = app.simulator.control().people();
     let emails: Vec<&str> = everybody.iter().map(|person| person.email.as_str()).collect();
     let list = format!("email\n{}\n", emails.join("\n"));
     let before = app.simulator.control().counts();
-    let report = audit::run(&session, job(&list, None, &session)).await.unwrap();
+    let pages = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&pages);
+    let told = move |event| {
+        if let Event::PageRead { pages, people } = event {
+            sink.lock().unwrap().push((pages, people));
+        }
+    };
+    let report = audited(&app, app.account, &list, false, told).await;
     let after = app.simulator.control().counts();
     assert_eq!(after.list - before.list, 3, "2,500 people are three pages of a thousand");
     assert_eq!((after.get, after.suspend), (before.get, before.suspend));
-    assert_eq!(report.counts.people, 2500);
+    assert_eq!((report.counts.people, report.counts.directory_pages), (2500, 3));
     assert_eq!(report.counts.unknown, 1, "the one who is hidden from this connection");
     let suspended = everybody.iter().filter(|person| person.state == State::Suspended).count();
     assert_eq!(report.counts.suspended, suspended);
+    assert_eq!(*pages.lock().unwrap(), [(1, 1000), (2, 2000), (3, report.counts.directory_people)]);
 }
 
 #[tokio::test]
 async fn faults_of_the_vendor_leave_nobody_behind_and_nobody_twice() {
     let app = TestApp::builder().simulator(Config { users: 60, ..Config::default() }).start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let session = quiet(&app).await;
     app.simulator.control().set_faults(0.05);
-    let job = job(&list(), Some((&folder.path().join("journal"), 1)), &session);
-    let report = audit::run(&session, job).await.unwrap();
+    let report = audited(&app, app.account, &list(), true, |_| {}).await;
     app.simulator.control().set_faults(0.0);
     assert_eq!(actions(&report, Action::Suspended), PEOPLE.len(), "{report:?}");
     for email in PEOPLE {
@@ -121,38 +131,29 @@ async fn faults_of_the_vendor_leave_nobody_behind_and_nobody_twice() {
 #[tokio::test]
 async fn somebody_suspended_between_the_read_and_the_call_is_unchanged() {
     let app = TestApp::start().await;
-    let folder = tempfile::tempdir().unwrap();
     let control = app.simulator.control().clone();
-    let id = control.find(PEOPLE[0]).unwrap().id;
-    let progress = Progress::new(move |event| {
+    control.set_latency(std::time::Duration::from_millis(100));
+    let id = control.find(PEOPLE[5]).unwrap().id;
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
+    let told = move |event| {
         if matches!(event, Event::Suspending { .. }) {
             control.set_state(&id, State::Suspended);
         }
-    });
-    let session = session(&app, progress, Stop::never()).await;
-    let report = audit::run(&session, job(&list(), Some((&folder.path().join("journal"), 2)), &session)).await.unwrap();
-    assert_eq!(report.people[0].finding, Finding::Active);
-    assert_eq!(report.people[0].action, Action::Unchanged);
+        sink.lock().unwrap().push(event);
+    };
+    let report = audited(&app, app.account, &list(), true, told).await;
+    assert_eq!(report.people[5].finding, Finding::Active);
+    assert_eq!(report.people[5].action, Action::Unchanged);
     assert_eq!(actions(&report, Action::Suspended), PEOPLE.len() - 1);
     assert_eq!(app.simulator.control().counts().suspend, PEOPLE.len() as u64 - 1);
-}
-
-#[tokio::test]
-async fn a_stop_before_the_first_write_changes_nobody_and_reports_everybody() {
-    let app = TestApp::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let (source, stop) = StopSource::new();
-    let source = Arc::new(Mutex::new(source));
-    let progress = Progress::new(move |event| {
-        if matches!(event, Event::Suspending { .. }) {
-            source.lock().unwrap().stop();
-        }
-    });
-    let session = session(&app, progress, stop).await;
-    let report = audit::run(&session, job(&list(), Some((&folder.path().join("journal"), 4)), &session)).await.unwrap();
-    assert_eq!(actions(&report, Action::NotReached), PEOPLE.len());
-    assert_eq!(report.stopped.as_ref().map(ToString::to_string).as_deref(), Some("interrupted"));
-    assert_eq!(app.simulator.control().counts().suspend, 0);
+    let events = events.lock().unwrap();
+    assert!(events.contains(&Event::Suspending { total: PEOPLE.len() }), "{events:?}");
+    let done = |email: &str, outcome: &str| {
+        let (email, outcome) = (email.to_owned(), outcome.to_owned());
+        events.contains(&Event::PersonDone { email, outcome, ok: true })
+    };
+    assert!(done(PEOPLE[0], "suspended now") && done(PEOPLE[5], "was suspended meanwhile"), "{events:?}");
 }
 
 #[tokio::test]
@@ -176,8 +177,7 @@ async fn a_rate_limited_directory_is_read_on_from_where_it_stood() {
         ..Config::default()
     };
     let app = TestApp::builder().simulator(config).start().await;
-    let session = quiet(&app).await;
-    let report = audit::run(&session, job(&list(), None, &session)).await.unwrap();
+    let report = audited(&app, app.account, &list(), false, |_| {}).await;
     assert_eq!((report.counts.directory_pages, report.counts.people), (4, PEOPLE.len()));
     assert!(report.waits.count >= 1 && report.waits.seconds >= 1, "{:?}", report.waits);
 }
@@ -185,7 +185,7 @@ async fn a_rate_limited_directory_is_read_on_from_where_it_stood() {
 #[tokio::test]
 async fn an_offboarding_of_nobody_says_how_many_were_looked_at() {
     let app = TestApp::start().await;
-    let (run, _) = ended(&app, app.account, offboard::PLAYBOOK, json!({"email": "nobody@company.com"})).await;
+    let (run, _) = watched(&app, app.account, json!({"email": "nobody@company.com"})).await;
     match Ending::of(&run).unwrap() {
         Ending::Failed { problem, report: None } => {
             assert_eq!(problem.code(), Code::NotFound);
@@ -206,7 +206,7 @@ async fn a_run_is_told_call_by_call_with_its_waits() {
         ..Config::default()
     };
     let app = TestApp::builder().simulator(config).start().await;
-    let (run, events) = ended(&app, app.account, offboard::PLAYBOOK, json!({"email": PEOPLE[0]})).await;
+    let (run, events) = watched(&app, app.account, json!({"email": PEOPLE[0]})).await;
     assert_eq!(run.summary.state, "done");
     let calls: Vec<&str> = events
         .iter()

@@ -2,21 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use quartermaster_client::Client;
-use quartermaster_roster::audit;
 use quartermaster_roster::report::{Action, Finding};
-use quartermaster_roster::{Patience, Progress, Session, Stop};
 use quartermaster_testkit::TestApp;
-use quartermaster_types::{AccountId, Clock};
+use quartermaster_types::AccountId;
 use serde_json::{Value, json};
 
-use super::{job, offboarded};
+use super::{audited, offboarded};
 
 const DEFINITION: &str = r"
 name: badgebook
@@ -160,14 +156,6 @@ impl Nested {
         Self { app, account, book }
     }
 
-    async fn session(&self) -> Session {
-        let token = self.app.operator.token().unwrap().to_owned();
-        let client = Client::new(&format!("http://{}", self.app.address()), Some(token.into())).unwrap();
-        let (progress, stop) = (Progress::silent(), Stop::never());
-        let patience = Patience::new(Duration::from_secs(30), progress.clone());
-        Session::open(client, self.account, Clock::System, patience, progress, stop).await.unwrap()
-    }
-
     async fn call(&self, tool: &str, arguments: Value) -> quartermaster_testkit::Answer {
         let path = format!("/integrated-account/{}/tools/{tool}/call", self.account);
         self.app.operator.post(&path, &json!({ "arguments": arguments })).await
@@ -239,10 +227,8 @@ async fn a_person_is_offboarded_by_the_declared_id() {
 #[tokio::test]
 async fn a_list_is_audited_by_the_declared_id_over_all_pages() {
     let nested = Nested::start(7).await;
-    let session = nested.session().await;
-    let folder = tempfile::tempdir().unwrap();
     let list = format!("email\n{}\n{}\n{}\nnobody@company.com\n", email(0), email(5), email(6));
-    let report = audit::run(&session, job(&list, Some((&folder.path().join("journal"), 2)), &session)).await.unwrap();
+    let report = audited(&nested.app, nested.account, &list, true, |_| {}).await;
     let found: Vec<_> = report.people.iter().map(|line| (line.finding, line.action, line.id.as_deref())).collect();
     assert_eq!(
         found,

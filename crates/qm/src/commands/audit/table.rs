@@ -37,8 +37,8 @@ pub(crate) fn render(report: &Report) -> String {
         }
         text.push('\n');
     }
-    let (style, sign) = if report.is_complete() { (GOOD, "✓") } else { (verdict(report), "!") };
-    text.push_str(&format!("{style}{sign}{style:#} {STRONG}{}{STRONG:#}\n", printable(&report.summary())));
+    let (style, sign) = if report.is_complete { (GOOD, "✓") } else { (verdict(report), "!") };
+    text.push_str(&format!("{style}{sign}{style:#} {STRONG}{}{STRONG:#}\n", printable(&report.text)));
     text
 }
 

@@ -125,9 +125,6 @@ impl Screen {
                 };
                 self.line(&format!("   {WARN}⏳ rate limited: everybody waits {seconds} s, {why}{WARN:#}"));
             }
-            Event::TryingAgain { seconds, reason } => {
-                self.line(&format!("   {WARN}trying again in {seconds} s: {}{WARN:#}", printable(reason)));
-            }
             Event::CallFailed { method, reason } => {
                 self.line(&format!("   {WARN}{}: {}{WARN:#}", printable(method), printable(reason)));
             }

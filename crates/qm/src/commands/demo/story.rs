@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quartermaster_client::{Account, AuditLogQuery, CallOptions, Lifecycle, NewAccount, ToolsQuery};
-use quartermaster_roster::audit::{self, CONCURRENCY_DEFAULT, Job, Writes};
-use quartermaster_roster::{Patience, Session, Stop, roster};
-use quartermaster_types::Clock;
+use quartermaster_client::{Account, AuditLogQuery, CallOptions, Lifecycle, NewAccount, Run, ToolsQuery};
+use quartermaster_roster::audit::{CONCURRENCY_DEFAULT, Wish};
+use quartermaster_roster::roster;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::screen::Screen;
 use super::script::{Scene, Script, fill};
 use super::stage::Stage;
+use crate::commands::audit;
 use crate::commands::offboard::{self, ticket};
 use crate::commands::tools::first_sentence;
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ pub(super) async fn tell(script: &Script, stage: &Stage, screen: &Screen, stays:
     teller.scene(&scenes.opening).await;
     teller.scene(&scenes.connect).await;
     let account = teller.connect().await?;
-    let session = teller.session(&account).await?;
+    let session = teller.session(account).await?;
     teller.scene(&scenes.tools).await;
     teller.tools(&session).await?;
     teller.scene(&scenes.offboard).await;
@@ -53,6 +53,15 @@ pub(super) async fn tell(script: &Script, stage: &Stage, screen: &Screen, stays:
     teller.scene(&scenes.closing).await;
     teller.closing(&session).await
 }
+
+/// What the calls of the story are made on.
+struct Session {
+    account: Account,
+    lifecycle: Lifecycle,
+}
+
+/// The session in which the story calls tools by itself.
+const SESSION: &str = "demo";
 
 struct Teller<'a> {
     script: &'a Script,
@@ -101,11 +110,10 @@ impl Teller<'_> {
         Ok(account)
     }
 
-    async fn session(&self, account: &Account) -> Result<Session, Failure> {
-        let progress = self.screen.progress();
-        let patience = Patience::new(PATIENCE, progress.clone());
-        let client = self.stage.client.clone();
-        Ok(Session::open(client, account.id, Clock::System, patience, progress, Stop::never()).await?)
+    async fn session(&self, account: Account) -> Result<Session, Failure> {
+        let integration = self.stage.client.integration(&account.integration).await?;
+        let lifecycle = integration.lifecycle.ok_or_else(|| Failure::failed("the integration has no lifecycle"))?;
+        Ok(Session { account, lifecycle })
     }
 
     async fn tools(&self, session: &Session) -> Result<(), Failure> {
@@ -160,7 +168,7 @@ impl Teller<'_> {
 
     /// Calls a tool that must not work.
     async fn refusal(&self, session: &Session, tool: &str, id: &str) -> Result<Failure, Failure> {
-        let options = CallOptions { session: Some(session.name.clone()), ..CallOptions::default() };
+        let options = CallOptions { session: Some(SESSION.to_owned()), ..CallOptions::default() };
         let mut arguments = Map::new();
         arguments.insert("id".to_owned(), json!(id));
         match self.stage.client.call_tool::<Value>(session.account.id, tool, arguments, &options).await {
@@ -175,20 +183,17 @@ impl Teller<'_> {
         control.set_rate_headers(self.script.rate_headers);
         control.set_rate_limit(Some(self.script.rate_limit));
         let bytes = self.script.list.as_bytes();
-        let list = roster::read(bytes, None).map_err(quartermaster_roster::AgentError::from)?;
+        let list = roster::read(bytes, None).map_err(|error| Failure::failed(error.to_string()))?;
         self.screen.asks(&format!("qm audit {} --suspend", self.script.list_name));
-        let writes = Writes {
-            concurrency: CONCURRENCY_DEFAULT,
-            journal: self.stage.folder().join("leavers.journal"),
-            work: audit::work_hash(bytes, session.account.id),
-        };
-        let job = Job { source: self.script.list_name.to_owned(), roster: list, suspend: Some(writes) };
-        let report = audit::run(session, job).await;
+        let wish = Wish { suspend: true, concurrency: CONCURRENCY_DEFAULT };
+        let new = audit::new_run(session.account.id, self.script.list_name, &list, wish, PATIENCE.as_secs());
+        let telling = |run: &Run| audit::telling(run, &new, true);
+        let run = watched::quietly(&self.stage.client, &new, self.screen.progress(), telling).await;
         control.set_rate_limit(None);
-        let report = report?;
+        let Some(report) = audit::report(&run?)? else { return Err(Failure::failed("the run was stopped")) };
         self.screen.beat(2).await;
         self.screen.line("");
-        self.screen.block(&crate::commands::audit::table(&report));
+        self.screen.block(&audit::table(&report));
         if !self.stays {
             return Ok(());
         }
