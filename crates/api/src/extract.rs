@@ -12,7 +12,9 @@ mod strict;
 pub(crate) use caller::Caller;
 pub(crate) use headers::{CallHeaders, expect, idempotency_key, if_match, matches_etag, version_tag};
 pub use headers::{IDEMPOTENCY_KEY_MAX_BYTES, SESSION_MAX_BYTES};
-pub use json::{BODY_DRAIN_MAX_BYTES, BODY_MAX_BYTES, BODY_READ_TIMEOUT, JSON_DEPTH_MAX};
+pub use json::{
+    BODY_DRAIN_MAX_BYTES, BODY_MAX_BYTES, BODY_READ_TIMEOUT, JSON_DEPTH_MAX, RUN_BODY_MAX_BYTES, RUN_BODY_MAX_VALUES,
+};
 pub(crate) use json::{JsonBody, MaybeJsonBody, read_body};
 pub(crate) use members::Members;
 pub(crate) use path::PathParts;

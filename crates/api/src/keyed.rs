@@ -41,7 +41,7 @@ async fn once(Keyed { app, kind }: Keyed, key: String, request: Request, next: N
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     // All of it before the key is claimed: a body that never comes must not hold a key.
-    let body = read_body(&parts.headers, body).await?;
+    let body = read_body(&parts, body).await?;
     let write = KeyedWrite {
         request_id: caller.request_id,
         key,

@@ -116,6 +116,7 @@ fn calls() -> OpenApiRouter<App> {
 fn service() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(audit::list_audit_log))
+        .routes(routes!(runs::get_run_report))
         .routes(routes!(runs::export_run))
         .routes(routes!(runs::watch_run))
         .routes(routes!(audit::export_audit_log))

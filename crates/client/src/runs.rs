@@ -89,9 +89,15 @@ pub struct Run {
     /// What it was started with.
     #[serde(default)]
     pub input: Value,
+    /// JSON Pointers to members that are left out of `input`.
+    #[serde(default)]
+    pub input_left_out: Vec<String>,
     /// What came of it: `decided_by` and `action`.
     #[serde(default)]
     pub outcome: Value,
+    /// Rows of the report's table that are left out.
+    #[serde(default)]
+    pub rows_left_out: u64,
     /// The run that undoes it.
     #[serde(default)]
     pub undone_by: Option<RunId>,
@@ -182,6 +188,11 @@ impl Client {
     /// One run with its steps.
     pub async fn run(&self, id: RunId) -> Result<Run, ClientError> {
         Ok(self.get(&format!("/run/{id}")).await?.value)
+    }
+
+    /// One run with the whole of what came of it, and without input and steps.
+    pub async fn run_report(&self, id: RunId) -> Result<Run, ClientError> {
+        Ok(self.get(&format!("/run/{id}/report")).await?.value)
     }
 
     /// Asks to stop a run.

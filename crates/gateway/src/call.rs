@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use quartermaster_definition::plan::Effect;
 use quartermaster_engine::{Answer, Call, Failure, Preview};
-use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId};
+use quartermaster_types::{AccountId, Code, Problem, RateLimits, RequestId, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::approvals::{Asking, Taken};
@@ -102,6 +102,9 @@ pub struct CallRequest {
     pub wait: Option<Duration>,
     /// `Idempotency-Key`, at most 255 visible ASCII characters; writes only.
     pub idempotency_key: Option<String>,
+    /// The key is claimed again when the same call claimed it before this moment, has no answer and may be made twice: whoever
+    /// made it then has lost the right to. Only runs can know that; others wait two minutes.
+    pub takes_over: Option<Timestamp>,
     /// What the record must be like right before the write, see `quartermaster_guard::expect`; only with a write by id. At most
     /// [`EXPECT_MEMBERS_MAX`](crate::limits::EXPECT_MEMBERS_MAX) members.
     pub expect: Option<Map<String, Value>>,

@@ -33,6 +33,13 @@ impl HeldKey {
     }
 }
 
+/// Work that is the same done twice as done once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Repeatable {
+    /// Claims from before this moment are known to be cut off; others are when they are old enough.
+    pub(crate) cut_off_before: Option<Timestamp>,
+}
+
 /// What claiming a key found.
 pub(crate) enum Found {
     /// Go on.
@@ -50,14 +57,13 @@ impl Gateway {
         self.inner.fingerprints.of(&all)
     }
 
-    /// Claims a key for a request. `repeatable`: doing the work again is the same as doing it once, so that a claim that a
-    /// crash left behind may be taken over.
+    /// Claims a key for a request; a claim that a crash left behind may be taken over when the work is `repeatable`.
     pub(crate) async fn claim_key(
         &self,
         actor: &Actor,
         key: &str,
         fingerprint: [u8; 32],
-        repeatable: bool,
+        repeatable: Option<Repeatable>,
     ) -> Result<Found, Problem> {
         // Before the claim: with a data key that cannot be had, no answer could be kept.
         let data_key = self.data_key(actor.environment_id).await?;
@@ -76,7 +82,7 @@ impl Gateway {
             claimed_at: row.created_at,
         };
         let mut claim = self.inner.store.claim_idempotency(&row).await.map_err(storage_problem)?;
-        if repeatable && let Some(claimed_at) = cut_off(&row, &claim) {
+        if let Some(claimed_at) = repeatable.and_then(|repeatable| cut_off(&row, &claim, repeatable)) {
             // Of several repetitions at the same moment only one takes the old claim away; the others then find the new one.
             let (environment, token) = (row.environment_id, row.token_id);
             let released = self.inner.store.release_idempotency(environment, token, &row.key, claimed_at).await;
@@ -142,11 +148,12 @@ pub(crate) fn key_mistake(key: &str) -> Option<String> {
 }
 
 /// When the key was claimed by the same request, if a crash cut that off.
-fn cut_off(row: &IdempotencyRow, claim: &Claim) -> Option<Timestamp> {
+fn cut_off(row: &IdempotencyRow, claim: &Claim, repeatable: Repeatable) -> Option<Timestamp> {
     let Claim::Existing(existing) = claim else { return None };
     let is_cut_off = existing.answer.is_none()
         && existing.fingerprint == row.fingerprint
-        && row.created_at.ms_since(existing.created_at) > IDEMPOTENCY_IN_FLIGHT_MAX.as_millis() as i64;
+        && (row.created_at.ms_since(existing.created_at) > IDEMPOTENCY_IN_FLIGHT_MAX.as_millis() as i64
+            || repeatable.cut_off_before.is_some_and(|before| existing.created_at < before));
     is_cut_off.then_some(existing.created_at)
 }
 

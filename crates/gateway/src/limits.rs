@@ -146,8 +146,19 @@ pub const RUN_CONTENDED_PAUSE: Duration = Duration::from_millis(50);
 pub const RUN_IN_FLIGHT_RETRY_EVERY: Duration = Duration::from_secs(1);
 /// The longest definition that a run is started with, in bytes.
 pub const RUN_DEFINITION_MAX_BYTES: usize = 256 * 1024;
-/// The longest input of a run, in bytes of JSON, with what its machine adds.
-pub const RUN_INPUT_MAX_BYTES: usize = 1024 * 1024;
+/// The longest input of a run, in bytes of JSON, with what its machine adds: a list of a hundred thousand people fits.
+pub const RUN_INPUT_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The longest member of a run's input that the run is shown with, in bytes of JSON; the export has all.
+pub const RUN_INPUT_SHOWN_MAX_BYTES: usize = 64 * 1024;
+/// Rows of a report's table that a run is shown with; the report and the export have all.
+pub const RUN_ROWS_SHOWN_MAX: usize = 1_000;
+/// The longest input of a run whose machine decides on the threads that serve, in bytes; that of a longer one works apart, so that
+/// nobody waits for it.
+pub const RUN_INLINE_INPUT_MAX_BYTES: usize = 256 * 1024;
+/// Runs that wait and whose machine is kept, so that it need not be brought again to where the journal ends.
+pub const RUNS_PARKED_MAX: usize = 8;
+/// The longest wait for which that is done.
+pub const RUN_PARKED_FOR_MAX: Duration = Duration::from_secs(10 * 60);
 /// The longest name of a run, in bytes.
 pub const RUN_NAME_MAX_BYTES: usize = 200;
 /// The most that a run can be told to wait for rate limits and passing faults, in seconds: a year.

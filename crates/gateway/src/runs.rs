@@ -39,7 +39,7 @@ pub(crate) use plan::PLAN_KIND;
 pub use plan::PlanKind;
 pub use playbook::PlaybookKind;
 pub use replay::{Difference, replay};
-pub use view::{AskView, DecidedBy, RunOutcome, RunStep, RunSummary, RunView, StepKind, StepState};
+pub use view::{AskView, DecidedBy, RunOutcome, RunReportView, RunStep, RunSummary, RunView, StepKind, StepState};
 
 /// What the gateway holds for runs.
 pub(crate) struct Runs {
@@ -52,6 +52,7 @@ pub(crate) struct Runs {
     tasks: TaskTracker,
     held: worker::Held,
     deltas: deltas::Deltas,
+    parked: drive::Parked,
 }
 
 /// The kinds of runs that this program knows.
@@ -69,6 +70,7 @@ impl Runs {
             tasks: TaskTracker::new(),
             held: worker::Held::default(),
             deltas: deltas::Deltas::default(),
+            parked: drive::Parked::default(),
         }
     }
 
@@ -172,24 +174,32 @@ impl Gateway {
         for other in needs.accounts {
             others.push((self.account(actor, other).await?, self.tenant_of(actor, other).await?));
         }
-        let others: Vec<AccountFacts<'_>> = others
-            .iter()
-            .map(|(entry, tenant_id)| AccountFacts { id: entry.id, tenant_id, plan: &entry.plan.plan })
-            .collect();
         let id: RunId = self.inner.ids.next();
         let now = self.inner.clock.now();
-        let prepared = kind.prepare(&Start {
-            run: id,
-            session: &session(id),
-            at: now,
-            account: AccountFacts { id: account.id, tenant_id: &tenant_id, plan: &account.plan.plan },
-            others: &others,
-            narrowing: &actor.narrowing,
-            definition: &new.definition,
-            input: &new.input,
-            patience_seconds: new.patience_seconds,
-        })?;
-        let input = prepared.input.to_string();
+        let kind = Arc::clone(kind);
+        let (starting, of, by) = (Arc::new(new), Arc::clone(&account), Arc::clone(actor));
+        let new = Arc::clone(&starting);
+        // The input may be a list of a hundred thousand people, and every wrong place in it is looked for.
+        let (prepared, input) = apart(move || {
+            let others: Vec<AccountFacts<'_>> = others
+                .iter()
+                .map(|(entry, tenant_id)| AccountFacts { id: entry.id, tenant_id, plan: &entry.plan.plan })
+                .collect();
+            let prepared = kind.prepare(&Start {
+                run: id,
+                session: &session(id),
+                at: now,
+                account: AccountFacts { id: of.id, tenant_id: &tenant_id, plan: &of.plan.plan },
+                others: &others,
+                narrowing: &by.narrowing,
+                definition: &starting.definition,
+                input: &starting.input,
+                patience_seconds: starting.patience_seconds,
+            })?;
+            let input = prepared.input.to_string();
+            Ok((prepared, input))
+        })
+        .await?;
         let mut mistakes = Vec::new();
         if input.len() > RUN_INPUT_MAX_BYTES {
             let detail = format!("{} bytes of JSON are more than {RUN_INPUT_MAX_BYTES}", input.len());
@@ -205,7 +215,7 @@ impl Gateway {
             environment_id: actor.environment_id,
             token_id: actor.token_id,
             account_id: Some(account.id),
-            kind: new.kind,
+            kind: new.kind.clone(),
             name: prepared.name,
             definition: prepared.definition,
             input,
@@ -229,7 +239,7 @@ impl Gateway {
             .row();
         self.inner.store.insert_run(&row, &audit).await.map_err(storage_problem)?;
         self.inner.runs.work.notify_one();
-        RunView::of(&row, Vec::new())
+        apart(move || RunView::of(&row, Vec::new())).await
     }
 
     async fn tenant_of(&self, actor: &Actor, account: AccountId) -> Result<String, Problem> {
@@ -268,23 +278,37 @@ impl Gateway {
     pub async fn get_run(&self, actor: &Arc<Actor>, id: RunId) -> Result<RunView, Problem> {
         let row = self.visible_run(actor, id).await?;
         let entries = self.journal_of(&row).await?;
-        let mut view = RunView::of(&row, view::steps(entries.into_iter().map(|(_, entry)| entry)))?;
-        view.undone_by = self.undone_by(&row).await?;
-        Ok(view)
+        let undone_by = self.undone_by(&row).await?;
+        apart(move || {
+            let mut view = RunView::of(&row, view::steps(entries.into_iter().map(|(_, entry)| entry)))?;
+            view.undone_by = undone_by;
+            Ok(view)
+        })
+        .await
     }
 
     /// One run without its steps.
     pub async fn get_run_summary(&self, actor: &Arc<Actor>, id: RunId) -> Result<RunSummary, Problem> {
-        Ok(RunSummary::of(&self.visible_run(actor, id).await?))
+        Ok(RunSummary::of(&self.visible_head(actor, id).await?))
+    }
+
+    /// One run with the whole of what came of it, and without its steps.
+    pub async fn get_run_report(&self, actor: &Arc<Actor>, id: RunId) -> Result<RunReportView, Problem> {
+        let row = self.visible_run(actor, id).await?;
+        apart(move || RunReportView::of(&row)).await
     }
 
     /// The whole of a run: what was run, with what, the journal, and what came of it.
     pub async fn export_run(&self, actor: &Arc<Actor>, id: RunId) -> Result<RunExport, Problem> {
         let row = self.visible_run(actor, id).await?;
         let entries = self.journal_of(&row).await?;
-        let mut export = RunExport::of(&row, entries)?;
-        export.run.undone_by = self.undone_by(&row).await?;
-        Ok(export)
+        let undone_by = self.undone_by(&row).await?;
+        apart(move || {
+            let mut export = RunExport::of(&row, entries)?;
+            export.run.undone_by = undone_by;
+            Ok(export)
+        })
+        .await
     }
 
     /// The run that undoes this one.
@@ -300,7 +324,7 @@ impl Gateway {
         id: RunId,
     ) -> Result<RunSummary, Problem> {
         rights::require_role(actor, &[Role::Admin, Role::Agent], "stop runs")?;
-        self.visible_run(actor, id).await?;
+        self.visible_head(actor, id).await?;
         let now = self.inner.clock.now();
         let audit = self.change(actor, request_id, "run.cancel").session(session(id)).target(id).row();
         let row = self.inner.store.cancel_run(actor.environment_id, id, now, &audit).await.map_err(storage_problem)?;
@@ -329,7 +353,7 @@ impl Gateway {
         let mut changed = self.inner.runs.changed.subscribe();
         loop {
             changed.mark_unchanged();
-            let row = self.visible_run(actor, id).await?;
+            let row = self.visible_head(actor, id).await?;
             let entries = self.entries_after(&row, after).await?;
             let last = entries.last().map_or(after, |(number, _)| *number);
             let end = (row.state.is_end() && last >= row.entries).then(|| RunSummary::of(&row));
@@ -366,6 +390,12 @@ impl Gateway {
         row.filter(|row| sees_all(actor) || row.token_id == actor.token_id).ok_or_else(|| no_such_run(id))
     }
 
+    /// The same without what can be large: what is run, with what, and what came of it.
+    async fn visible_head(&self, actor: &Actor, id: RunId) -> Result<RunRow, Problem> {
+        let row = self.inner.store.find_run_head(actor.environment_id, id).await.map_err(storage_problem)?;
+        row.filter(|row| sees_all(actor) || row.token_id == actor.token_id).ok_or_else(|| no_such_run(id))
+    }
+
     async fn entries_after(&self, row: &RunRow, after: u32) -> Result<Vec<(u32, machine::Entry)>, Problem> {
         let rows = self.inner.store.list_run_entries(row.environment_id, row.id, after, RUN_ENTRIES_PAGE).await;
         rows.map_err(storage_problem)?.into_iter().map(|entry| read_entry(&entry)).collect()
@@ -390,6 +420,15 @@ fn read_entry(row: &RunEntryRow) -> Result<(u32, machine::Entry), Problem> {
             tracing::error!(%error, number = row.number, "an entry of a journal cannot be read");
             Err(Problem::gateway(Code::Internal, "The journal of this run cannot be read."))
         }
+    }
+}
+
+/// Does what may take long for a large run on a thread of its own.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Problem::gateway(Code::Unavailable, "The gateway is shutting down.")),
     }
 }
 

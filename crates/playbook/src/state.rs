@@ -52,6 +52,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// At the beginning of a run.
+    pub(crate) fn new(now: Timestamp, patience_seconds: u64) -> Self {
+        Self {
+            now,
+            waits: Waits::default(),
+            waited_ms: 0,
+            gates: BTreeMap::new(),
+            patience_seconds,
+            report: None,
+            is_partial: false,
+        }
+    }
+
     /// Until when a rate limit holds the calls of this account.
     pub(crate) fn gate(&self, account: Option<&String>) -> Option<Timestamp> {
         self.gates.get(&account.cloned()).copied().filter(|until| *until > self.now)
@@ -105,15 +118,7 @@ impl State {
     /// When the playbook does not take this input: every wrong place.
     pub fn new(playbook: Arc<Playbook>, setting: Setting, input: &Map<String, Value>) -> Result<Self, InvalidInput> {
         let input = playbook.input(input)?;
-        let shared = Shared {
-            now: setting.run.started_at,
-            waits: Waits::default(),
-            waited_ms: 0,
-            gates: BTreeMap::new(),
-            patience_seconds: playbook.patience_seconds,
-            report: None,
-            is_partial: false,
-        };
+        let shared = Shared::new(setting.run.started_at, playbook.patience_seconds);
         let mut state = Self { globals: globals(&setting, input), playbook, setting, frame: Frame::main(), shared };
         state.advance();
         Ok(state)

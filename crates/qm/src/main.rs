@@ -1,5 +1,5 @@
 //! `qm`: commands, output and configuration. What the commands do is done elsewhere: by the gateway's crates for those that
-//! serve, by `client` and `agent` for those that talk to a gateway.
+//! serve, by `client` and `roster` for those that talk to a gateway.
 #![allow(
     rustdoc::invalid_html_tags,
     reason = "the comments on arguments are the help that people read: `<NAME>` is meant"

@@ -90,7 +90,7 @@ pub(crate) async fn run(
     };
     watch.finish();
     match left {
-        Ok(None) => Ok(Watched::Ended(Box::new(client.run(id).await?))),
+        Ok(None) => Ok(Watched::Ended(Box::new(client.run_report(id).await?))),
         Ok(Some(id)) => {
             note(&format!("the run goes on in the gateway: `qm runs watch {id}`, `qm runs cancel {id}`"));
             Ok(Watched::Left(Exit::Interrupted))
@@ -108,7 +108,7 @@ pub(crate) async fn quietly(
 ) -> Result<Run, Failure> {
     let started = start(client, new.into()).await?;
     follow(client, started.summary.id, &mut Narrator::new(progress, telling(&started))).await?;
-    Ok(client.run(started.summary.id).await?)
+    Ok(client.run_report(started.summary.id).await?)
 }
 
 /// Starts a run once, also when an answer is lost on the way.

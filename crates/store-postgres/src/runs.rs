@@ -61,8 +61,24 @@ macro_rules! select_runs {
     ($condition:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             RunColumns,
-            r#"SELECT environment_id AS "environment_id: Key", id AS "id: Key", token_id AS "token_id: Key", account_id AS "account_id: Key", kind, name, definition, input, state, due_at, fence, entries,
+            r#"SELECT runs.environment_id AS "environment_id: Key", id AS "id: Key", token_id AS "token_id: Key",
+                      account_id AS "account_id: Key", kind, name, definition, input, state, due_at, fence, entries,
                       cancel_requested_at, outcome, created_at, started_at, finished_at
+               FROM runs JOIN run_starts ON run_starts.environment_id = runs.environment_id AND run_id = id
+               WHERE "# + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+/// The same without what can be large: what is run, with what, and what came of it.
+macro_rules! select_heads {
+    ($condition:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            RunColumns,
+            r#"SELECT environment_id AS "environment_id: Key", id AS "id: Key", token_id AS "token_id: Key",
+                      account_id AS "account_id: Key", kind, name, ''::text AS "definition!", ''::text AS "input!", state,
+                      due_at, fence, entries, cancel_requested_at, NULL::text AS "outcome", created_at, started_at, finished_at
                FROM runs WHERE "# + $condition
             $(, $argument)*
         )
@@ -82,18 +98,28 @@ impl PostgresStore {
     /// One run of this environment.
     pub async fn find_run(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
         const OPERATION: &str = "reading a run";
-        let found = select_runs!("environment_id = $1 AND id = $2", Key(environment.0) as _, Key(id.0) as _)
+        let found = select_runs!("runs.environment_id = $1 AND id = $2", Key(environment.0) as _, Key(id.0) as _)
             .fetch_optional(&self.pool)
             .await
             .during(OPERATION)?;
         found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
     }
 
-    /// Runs of an environment, newest first.
+    /// One run of this environment, with `definition`, `input` and `outcome` empty.
+    pub async fn find_run_head(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        const OPERATION: &str = "reading a run";
+        let found = select_heads!("environment_id = $1 AND id = $2", Key(environment.0) as _, Key(id.0) as _)
+            .fetch_optional(&self.pool)
+            .await
+            .during(OPERATION)?;
+        found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
+    }
+
+    /// Runs of an environment, newest first, with `definition`, `input` and `outcome` empty.
     pub async fn list_runs(&self, environment: EnvironmentId, query: &RunQuery) -> Result<Vec<RunRow>, StoreError> {
         const OPERATION: &str = "listing runs";
         let below = query.before.map_or(Key::HIGHEST, |id| Key(id.0));
-        let found = select_runs!(
+        let found = select_heads!(
             "environment_id = $1 AND id < $2
                AND ($3::text IS NULL OR state = $3)
                AND ($4::text IS NULL OR name = $4)
@@ -130,7 +156,7 @@ impl PostgresStore {
     pub async fn claim_run(&self, now: Timestamp, lease_until: Timestamp) -> Result<Option<RunRow>, StoreError> {
         const OPERATION: &str = "claiming a run";
         let mut transaction = self.begin(OPERATION).await?;
-        let found = select_runs!("due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED", now.unix_ms())
+        let found = select_runs!("due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE OF runs SKIP LOCKED", now.unix_ms())
             .fetch_optional(&mut *transaction)
             .await
             .during(OPERATION)?;
@@ -222,7 +248,7 @@ impl PostgresStore {
 
     /// Asks to stop a run, with an audit record: one that nobody holds is due at once. The first request holds, and one that
     /// has ended stays as it is: neither is recorded again. The run as it is afterwards; `None` when the environment has no
-    /// such run.
+    /// such run. `definition`, `input` and `outcome` are empty.
     pub async fn cancel_run(
         &self,
         environment: EnvironmentId,
@@ -232,10 +258,11 @@ impl PostgresStore {
     ) -> Result<Option<RunRow>, StoreError> {
         const OPERATION: &str = "stopping a run";
         let mut transaction = self.begin(OPERATION).await?;
-        let found = select_runs!("environment_id = $1 AND id = $2 FOR UPDATE", Key(environment.0) as _, Key(id.0) as _)
-            .fetch_optional(&mut *transaction)
-            .await
-            .during(OPERATION)?;
+        let found =
+            select_heads!("environment_id = $1 AND id = $2 FOR UPDATE", Key(environment.0) as _, Key(id.0) as _)
+                .fetch_optional(&mut *transaction)
+                .await
+                .during(OPERATION)?;
         let Some(found) = found else { return Ok(None) };
         let mut run = RunRow::try_from(found).map_err(|error| StoreError::database(OPERATION, error))?;
         if run.state.is_end() || run.cancel_requested_at.is_some() {
@@ -267,17 +294,15 @@ pub(crate) async fn insert(
     operation: &'static str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
-                           entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, state, due_at, fence, entries,
+                           cancel_requested_at, outcome, created_at, started_at, finished_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         Key(row.environment_id.0) as _,
         Key(row.id.0) as _,
         Key(row.token_id.0) as _,
         row.account_id.map(|id| Key(id.0)) as _,
         row.kind.as_str(),
         row.name.as_str(),
-        row.definition.as_str(),
-        row.input.as_str(),
         row.state.as_str(),
         row.due_at.map(Timestamp::unix_ms),
         row.fence,
@@ -288,15 +313,25 @@ pub(crate) async fn insert(
         row.started_at.map(Timestamp::unix_ms),
         row.finished_at.map(Timestamp::unix_ms)
     )
-    .execute(transaction)
+    .execute(&mut *transaction)
     .await
     .conflict(operation, "the run")?;
+    sqlx::query!(
+        "INSERT INTO run_starts (environment_id, run_id, definition, input) VALUES ($1, $2, $3, $4)",
+        Key(row.environment_id.0) as _,
+        Key(row.id.0) as _,
+        row.definition.as_str(),
+        row.input.as_str()
+    )
+    .execute(&mut *transaction)
+    .await
+    .during(operation)?;
     Ok(())
 }
 
 /// The run of a lease, which nobody else can change until the transaction ends; [`StoreError::Stale`] when the lease is lost.
 async fn held(transaction: &mut PgConnection, lease: &RunLease, operation: &'static str) -> Result<RunRow, StoreError> {
-    let found = select_runs!(
+    let found = select_heads!(
         "environment_id = $1 AND id = $2 AND fence = $3 AND state = 'running' FOR UPDATE",
         Key(lease.environment_id.0) as _,
         Key(lease.id.0) as _,

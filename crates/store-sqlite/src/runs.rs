@@ -62,8 +62,23 @@ macro_rules! select_runs {
     ($condition:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             RunColumns,
-            r#"SELECT environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence, entries,
+            r#"SELECT runs.environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence, entries,
                       cancel_requested_at, outcome, created_at, started_at, finished_at
+               FROM runs JOIN run_starts ON run_starts.environment_id = runs.environment_id AND run_id = id
+               WHERE "# + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+/// The same without what can be large: what is run, with what, and what came of it.
+macro_rules! select_heads {
+    ($condition:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            RunColumns,
+            r#"SELECT environment_id, id, token_id, account_id, kind, name, '' AS "definition!: String", '' AS "input!: String",
+                      state, due_at, fence, entries, cancel_requested_at, NULL AS "outcome?: String", created_at, started_at,
+                      finished_at
                FROM runs WHERE "# + $condition
             $(, $argument)*
         )
@@ -84,18 +99,28 @@ impl SqliteStore {
     /// One run of this environment.
     pub async fn find_run(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
         const OPERATION: &str = "reading a run";
-        let found = select_runs!("environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
+        let found = select_runs!("runs.environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
             .fetch_optional(&self.inner.readers)
             .await
             .during(OPERATION)?;
         found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
     }
 
-    /// Runs of an environment, newest first.
+    /// One run of this environment, with `definition`, `input` and `outcome` empty.
+    pub async fn find_run_head(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        const OPERATION: &str = "reading a run";
+        let found = select_heads!("environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
+            .fetch_optional(&self.inner.readers)
+            .await
+            .during(OPERATION)?;
+        found.map(TryInto::try_into).transpose().map_err(|error: CorruptColumn| StoreError::database(OPERATION, error))
+    }
+
+    /// Runs of an environment, newest first, with `definition`, `input` and `outcome` empty.
     pub async fn list_runs(&self, environment: EnvironmentId, query: &RunQuery) -> Result<Vec<RunRow>, StoreError> {
         const OPERATION: &str = "listing runs";
         let below = query.before.map_or(HIGHEST, |id| id.0);
-        let found = select_runs!(
+        let found = select_heads!(
             "environment_id = ?1 AND id < ?2
                AND (?3 IS NULL OR state = ?3)
                AND (?4 IS NULL OR name = ?4)
@@ -228,7 +253,7 @@ impl SqliteStore {
 
     /// Asks to stop a run, with an audit record: one that nobody holds is due at once. The first request holds, and one that
     /// has ended stays as it is: neither is recorded again. The run as it is afterwards; `None` when the environment has no
-    /// such run.
+    /// such run. `definition`, `input` and `outcome` are empty.
     pub async fn cancel_run(
         &self,
         environment: EnvironmentId,
@@ -239,7 +264,7 @@ impl SqliteStore {
         const OPERATION: &str = "stopping a run";
         let mut writer = self.writer(OPERATION, Durability::Power).await?;
         let mut transaction = begin(&mut writer, OPERATION).await?;
-        let found = select_runs!("environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
+        let found = select_heads!("environment_id = ?1 AND id = ?2", bytes(&environment.0), bytes(&id.0))
             .fetch_optional(&mut *transaction)
             .await
             .during(OPERATION)?;
@@ -274,17 +299,15 @@ pub(crate) async fn insert(
     operation: &'static str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, definition, input, state, due_at, fence,
-                           entries, cancel_requested_at, outcome, created_at, started_at, finished_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        "INSERT INTO runs (environment_id, id, token_id, account_id, kind, name, state, due_at, fence, entries,
+                           cancel_requested_at, outcome, created_at, started_at, finished_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         bytes(&row.environment_id.0),
         bytes(&row.id.0),
         bytes(&row.token_id.0),
         row.account_id.as_ref().map(|id| bytes(&id.0)),
         row.kind.as_str(),
         row.name.as_str(),
-        row.definition.as_str(),
-        row.input.as_str(),
         row.state.as_str(),
         row.due_at.map(Timestamp::unix_ms),
         row.fence,
@@ -295,9 +318,19 @@ pub(crate) async fn insert(
         row.started_at.map(Timestamp::unix_ms),
         row.finished_at.map(Timestamp::unix_ms)
     )
-    .execute(transaction)
+    .execute(&mut *transaction)
     .await
     .conflict(operation, "the run")?;
+    sqlx::query!(
+        "INSERT INTO run_starts (environment_id, run_id, definition, input) VALUES (?1, ?2, ?3, ?4)",
+        bytes(&row.environment_id.0),
+        bytes(&row.id.0),
+        row.definition.as_str(),
+        row.input.as_str()
+    )
+    .execute(&mut *transaction)
+    .await
+    .during(operation)?;
     Ok(())
 }
 
@@ -307,7 +340,7 @@ async fn held(
     lease: &RunLease,
     operation: &'static str,
 ) -> Result<RunRow, StoreError> {
-    let found = select_runs!(
+    let found = select_heads!(
         "environment_id = ?1 AND id = ?2 AND fence = ?3 AND state = 'running'",
         bytes(&lease.environment_id.0),
         bytes(&lease.id.0),

@@ -14,7 +14,11 @@ impl Store {
     pub async fn find_run(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
         either!(self, back_end => back_end.find_run(environment, id))
     }
-    /// Runs of an environment, newest first.
+    /// One run of this environment without what can be large: `definition`, `input` and `outcome` are empty.
+    pub async fn find_run_head(&self, environment: EnvironmentId, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        either!(self, back_end => back_end.find_run_head(environment, id))
+    }
+    /// Runs of an environment, newest first, with `definition`, `input` and `outcome` empty.
     pub async fn list_runs(&self, environment: EnvironmentId, query: &RunQuery) -> Result<Vec<RunRow>, StoreError> {
         either!(self, back_end => back_end.list_runs(environment, query))
     }

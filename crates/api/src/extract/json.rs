@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use quartermaster_types::{Code, FieldError, Problem};
 use serde_json::{Map, Value};
@@ -17,9 +18,13 @@ use crate::failure::Failure;
 
 /// The largest body of a request.
 pub const BODY_MAX_BYTES: usize = 1024 * 1024;
-/// How much of a body that is too large is read and thrown away, so that the caller gets to see the refusal instead of a
+/// The largest body that starts a run: a list of a hundred thousand people, and a playbook.
+pub const RUN_BODY_MAX_BYTES: usize = 17 * 1024 * 1024;
+/// The most values in a body that starts a run: each takes many times the memory of its text.
+pub const RUN_BODY_MAX_VALUES: usize = 1_000_000;
+/// How much of a body is read and thrown away beyond what is taken, so that the caller gets to see the refusal instead of a
 /// broken connection.
-pub const BODY_DRAIN_MAX_BYTES: usize = 8 * BODY_MAX_BYTES;
+pub const BODY_DRAIN_MAX_BYTES: usize = 7 * BODY_MAX_BYTES;
 /// How long a body may take to arrive.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How deep arrays and objects of a body may be nested.
@@ -48,7 +53,7 @@ impl FromRequest<App> for MaybeJsonBody {
 
     async fn from_request(request: Request, _app: &App) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let bytes = read_body(&parts.headers, body).await?;
+        let bytes = read_body(&parts, body).await?;
         if !bytes.is_empty()
             && let Some(charset) = foreign_charset(&parts.headers)
         {
@@ -67,6 +72,26 @@ impl FromRequest<App> for MaybeJsonBody {
 }
 
 impl JsonBody {
+    /// Refuses a body with too many values, before any is made.
+    pub(crate) fn values_at_most(&self, max: usize) -> Result<(), Failure> {
+        let (mut values, mut in_text, mut escaped) = (0_usize, false, false);
+        for byte in &self.0 {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_text => escaped = true,
+                b'"' => in_text = !in_text,
+                // One for each member or item: what follows a bracket, a brace or a comma.
+                b'[' | b'{' | b',' if !in_text => values += 1,
+                _ => {}
+            }
+        }
+        if values <= max {
+            return Ok(());
+        }
+        let detail = format!("The body has more than {max} values, the most that is taken.");
+        Err(Problem::caller(Code::PayloadTooLarge, detail).into())
+    }
+
     /// The members of the object that the body is, still unread.
     pub(crate) fn members(&self) -> Result<Members<'_>, Failure> {
         Members::of(text(&self.0)?).map_err(|error| broken(&error))
@@ -95,8 +120,15 @@ impl MaybeJsonBody {
     }
 }
 
-/// Reads a body of at most [`BODY_MAX_BYTES`] within [`BODY_READ_TIMEOUT`]. One that is compressed is refused.
-pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+/// The largest body that a request may have.
+fn body_max(parts: &Parts) -> usize {
+    if parts.method == Method::POST && parts.uri.path() == "/run" { RUN_BODY_MAX_BYTES } else { BODY_MAX_BYTES }
+}
+
+/// Reads a body of at most [`BODY_MAX_BYTES`], [`RUN_BODY_MAX_BYTES`] where a run is started, within [`BODY_READ_TIMEOUT`]. One
+/// that is compressed is refused.
+pub(crate) async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Failure> {
+    let headers = &parts.headers;
     let encodings = headers.get_all(CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?").trim());
     if let Some(encoding) = encodings.into_iter().find(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let detail = format!("The body is declared as encoded ({}); no encoding is taken.", super::shown(encoding));
@@ -104,7 +136,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, 
             .with_hint("Send the body as it is, not compressed and without `content-encoding`.")
             .into());
     }
-    match tokio::time::timeout(BODY_READ_TIMEOUT, collect(headers, body)).await {
+    match tokio::time::timeout(BODY_READ_TIMEOUT, collect(headers, body, body_max(parts))).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::invalid(
             format!("The body did not arrive within {} seconds.", BODY_READ_TIMEOUT.as_secs()),
@@ -113,19 +145,19 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, 
     }
 }
 
-async fn collect(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Failure> {
+async fn collect(headers: &HeaderMap, mut body: Body, max: usize) -> Result<Bytes, Failure> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let mut too_large = announced.is_some_and(|bytes| bytes > BODY_MAX_BYTES as u64);
+    let mut too_large = announced.is_some_and(|bytes| bytes > max as u64);
     let mut gathered = Gathered::Nothing;
     let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Failure::invalid("The body ended before it was complete.", Vec::new()))?;
         let Ok(piece) = frame.into_data() else { continue };
         read += piece.len();
-        too_large |= read > BODY_MAX_BYTES;
+        too_large |= read > max;
         if too_large {
             gathered = Gathered::Nothing;
-            if read > BODY_DRAIN_MAX_BYTES {
+            if read > max + BODY_DRAIN_MAX_BYTES {
                 break;
             }
         } else {
@@ -133,7 +165,7 @@ async fn collect(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Failure> 
         }
     }
     if too_large {
-        let detail = format!("The body is larger than {BODY_MAX_BYTES} bytes, the most that is taken.");
+        let detail = format!("The body is larger than {max} bytes, the most that is taken.");
         return Err(Problem::caller(Code::PayloadTooLarge, detail).into());
     }
     Ok(gathered.into_bytes())
@@ -261,8 +293,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_taken_at_the_limit_and_refused_one_past_it() {
-        let read = async |size: usize| read_body(&HeaderMap::new(), Body::from(vec![b'x'; size])).await;
-        assert_eq!(read(BODY_MAX_BYTES).await.unwrap().len(), BODY_MAX_BYTES);
-        assert_eq!(read(BODY_MAX_BYTES + 1).await.unwrap_err().problem().code(), Code::PayloadTooLarge);
+        for (path, max) in [("/token", BODY_MAX_BYTES), ("/run", RUN_BODY_MAX_BYTES)] {
+            let read = async |size: usize| {
+                let request = Request::post(path).body(()).unwrap();
+                read_body(&request.into_parts().0, Body::from(vec![b'x'; size])).await
+            };
+            assert_eq!(read(max).await.unwrap().len(), max);
+            assert_eq!(read(max + 1).await.unwrap_err().problem().code(), Code::PayloadTooLarge);
+        }
+    }
+
+    #[test]
+    fn values_are_counted_before_any_is_made() {
+        let check = |text: &str, max| JsonBody(Bytes::from(text.to_owned())).values_at_most(max).is_ok();
+        // What stands in texts does not count.
+        let text = r#"{"a": [1, 2, {"b": "[,\\\"{"}], "c": "\\"}"#;
+        assert!(check(text, 6) && !check(text, 5));
+        let many = format!("[{}0]", "0,".repeat(RUN_BODY_MAX_VALUES - 1));
+        assert!(check(&many, RUN_BODY_MAX_VALUES));
+        assert!(!check(&format!("[{many}]"), RUN_BODY_MAX_VALUES));
     }
 }

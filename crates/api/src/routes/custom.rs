@@ -45,7 +45,7 @@ pub(super) async fn custom(State(app): State<App>, caller: Caller, request: Requ
         return Err(Problem::caller(Code::Unsupported, detail).into());
     }
     let account = account_of(account, &caller.actor)?;
-    let body = read_body(&parts.headers, body).await?;
+    let body = read_body(&parts, body).await?;
     let raw = RawRequest {
         method: parts.method,
         path_and_query: upstream_path(&parts.uri),

@@ -166,6 +166,7 @@ async fn call(
         session,
         wait,
         idempotency_key,
+        takes_over: None,
         expect,
     };
     run(app, caller, request, dry_run, reads).await

@@ -14,7 +14,7 @@ use quartermaster_gateway::runs::machine::name_of;
 use quartermaster_gateway::runs::{DeltaWatch, NewRun, RunEvents, RunFilter};
 use quartermaster_gateway::{Actor, Gateway};
 use quartermaster_store_model::RunState;
-use quartermaster_types::{AccountId, FieldError, RunId};
+use quartermaster_types::{AccountId, Code, FieldError, Problem, RunId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use super::accounts::page;
 use super::{empty, fixed, json, put};
 use crate::app::App;
-use crate::extract::{Caller, JsonBody, Members, PathParts, Query};
+use crate::extract::{Caller, JsonBody, Members, PathParts, Query, RUN_BODY_MAX_VALUES};
 use crate::failure::Failure;
 use crate::schema;
 
@@ -44,7 +44,9 @@ pub(super) async fn start_run(
     body: JsonBody,
 ) -> Result<Response, Failure> {
     Query::of(&uri)?.finish()?;
-    let run = new_run(body.members()?)?;
+    body.values_at_most(RUN_BODY_MAX_VALUES)?;
+    // A list of a hundred thousand people takes a while to be read.
+    let run = apart(move || new_run(body.members()?)).await?;
     let gateway = app.gateway().clone();
     let work = async move { Ok(gateway.start_run(&caller.actor, caller.request_id, run).await?) };
     let view = app.to_the_end(work).await?;
@@ -170,6 +172,33 @@ pub(super) async fn cancel_run(
     json(StatusCode::OK, &app.to_the_end(work).await?)
 }
 
+/// Read the report of a run
+///
+/// The whole of what came of it, with every row of its table; `GET /run/{id}` shows at most 1,000 of them.
+#[utoipa::path(get, path = "/run/{id}/report", tag = "runs", params(schema::RunPath),
+    responses(
+        (status = 200, description = "The run with what came of it.", body = schema::RunReport),
+        (status = 404, description = "`not_found`")))]
+pub(super) async fn get_run_report(
+    State(app): State<App>,
+    caller: Caller,
+    PathParts(id): PathParts<RunId>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    let report = app.gateway().get_run_report(&caller.actor, id).await?;
+    apart(move || json(StatusCode::OK, &report)).await
+}
+
+/// Does what may take long for a large run on a thread of its own.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Problem::gateway(Code::Unavailable, "The gateway is shutting down.").into()),
+    }
+}
+
 /// Export a run
 ///
 /// What was run, with what, the whole journal and what came of it: enough to replay it. `format=html`: a page for people that
@@ -197,13 +226,16 @@ pub(super) async fn export_run(
         }
     };
     let export = app.gateway().export_run(&caller.actor, id).await?;
-    if !as_page {
-        return json(StatusCode::OK, &export);
-    }
-    let mut response = fixed("text/html; charset=utf-8", export.html()?);
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-    put(&mut response, http::header::CONTENT_SECURITY_POLICY, policy);
-    Ok(response)
+    apart(move || {
+        if !as_page {
+            return json(StatusCode::OK, &export);
+        }
+        let mut response = fixed("text/html; charset=utf-8", export.html()?);
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+        put(&mut response, http::header::CONTENT_SECURITY_POLICY, policy);
+        Ok(response)
+    })
+    .await
 }
 
 /// Watch a run

@@ -102,6 +102,7 @@ pub(super) async fn call_tool(
         session,
         wait,
         idempotency_key,
+        takes_over: None,
         expect: expect.or(in_header),
     };
     run(&app, caller, request, dry_run, false).await

@@ -139,11 +139,15 @@ pub(crate) struct RunPage {
 /// A run with its steps; the document adds the members of [`RunSummary`].
 #[derive(ToSchema)]
 pub(crate) struct Run {
-    /// What it was started with, and what its machine knows besides.
+    /// What it was started with, and what its machine knows besides; without members over 64 KiB.
     input: Value,
+    /// JSON Pointers to the members that are left out of `input`; the export has them.
+    input_left_out: Vec<String>,
     /// What came of it: `decided_by` (`machine`, `gateway`, `caller`) and `action`; `null` before its end.
     #[schema(required)]
     outcome: Option<Map<String, Value>>,
+    /// Rows of the report's table that are left out here, over 1,000; `/run/{id}/report` and the export have all.
+    rows_left_out: u64,
     /// The run that undoes it; the last one when there are several.
     #[schema(required, format = "uuid")]
     undone_by: Option<String>,
@@ -151,6 +155,14 @@ pub(crate) struct Run {
     steps: Vec<RunStep>,
     /// Steps that are left out here; the export has all.
     steps_left_out: u64,
+}
+
+/// What came of a run, whole; the document adds the members of [`RunSummary`].
+#[derive(ToSchema)]
+pub(crate) struct RunReport {
+    /// What came of it: `decided_by` (`machine`, `gateway`, `caller`) and `action`; `null` before its end.
+    #[schema(required)]
+    outcome: Option<Map<String, Value>>,
 }
 
 /// One step of a run.

@@ -149,6 +149,7 @@ fn as_call(request_id: RequestId, account: AccountId) -> CallRequest {
         session: None,
         wait: None,
         idempotency_key: None,
+        takes_over: None,
         expect: None,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::prepare::Prepared;
 use super::{CallAnswer, CallProblem};
-use crate::idempotency::{Found, HeldKey, Kept};
+use crate::idempotency::{Found, HeldKey, Kept, Repeatable};
 use crate::plans::canonical;
 use crate::{Actor, Gateway};
 
@@ -29,7 +29,8 @@ impl Gateway {
     pub(crate) async fn claim(&self, actor: &Actor, prepared: &Prepared) -> Result<Claimed, Problem> {
         let Some(key) = &prepared.idempotency_key else { return Ok(Claimed::New(Key(None))) };
         let fingerprint = self.fingerprint_of_call(actor, prepared);
-        Ok(match self.claim_key(actor, key, fingerprint, prepared.method().idempotent).await? {
+        let repeatable = prepared.method().idempotent.then_some(Repeatable { cut_off_before: prepared.takes_over });
+        Ok(match self.claim_key(actor, key, fingerprint, repeatable).await? {
             Found::New(held) => Claimed::New(Key(Some(held))),
             Found::Kept(Kept::Answer(answer)) => Claimed::Replay(Ok(CallAnswer {
                 body: vec![answer.into_body()],

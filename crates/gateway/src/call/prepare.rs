@@ -6,7 +6,7 @@ use std::time::Duration;
 use quartermaster_definition::Method;
 use quartermaster_engine::ListOptions;
 use quartermaster_store_model::Narrowing;
-use quartermaster_types::{Code, Problem, RequestId};
+use quartermaster_types::{Code, Problem, RequestId, Timestamp};
 use serde_json::{Map, Value};
 
 use super::arguments::{self, CursorContext};
@@ -32,6 +32,8 @@ pub(crate) struct Prepared {
     pub(crate) cursor: CursorContext,
     pub(crate) wait: Option<Duration>,
     pub(crate) idempotency_key: Option<String>,
+    /// Claims on the key from before this moment are cut off.
+    pub(crate) takes_over: Option<Timestamp>,
     /// What the record must be like right before the write.
     pub(crate) expect: Option<Map<String, Value>>,
 }
@@ -83,6 +85,7 @@ impl Gateway {
             cursor,
             wait: request.wait,
             idempotency_key: request.idempotency_key,
+            takes_over: request.takes_over,
             expect: request.expect,
             entry,
         })

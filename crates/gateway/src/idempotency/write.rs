@@ -11,7 +11,7 @@ use quartermaster_store_model::Outcome;
 use quartermaster_types::{Code, Problem, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Found, HeldKey, Kept, key_mistake};
+use super::{Found, HeldKey, Kept, Repeatable, key_mistake};
 use crate::limits::AUDIT_TARGET_MAX_BYTES;
 use crate::plans::canonical;
 use crate::{Actor, CallProblem, Gateway};
@@ -83,7 +83,8 @@ impl Gateway {
         work: impl Future<Output = Result<Response<Bytes>, CallProblem>>,
     ) -> Result<WriteAnswer, CallProblem> {
         let fingerprint = self.fingerprint_of(actor, &write);
-        let held = match self.claim_key(actor, &write.key, fingerprint, write.is_repeatable()).await? {
+        let repeatable = write.is_repeatable().then_some(Repeatable::default());
+        let held = match self.claim_key(actor, &write.key, fingerprint, repeatable).await? {
             Found::New(held) => held,
             Found::Kept(kept) => return self.replay(actor, &write, kept).await,
         };

@@ -132,6 +132,7 @@ impl Gateway {
                 session: Some(session.to_owned()),
                 wait: None,
                 idempotency_key: None,
+                takes_over: None,
                 expect: None,
             };
             let problem = match self.call(actor, request).await {

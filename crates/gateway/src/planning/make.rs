@@ -219,6 +219,7 @@ impl Gateway {
                     session: session.map(str::to_owned),
                     wait: None,
                     idempotency_key: None,
+                    takes_over: None,
                     expect: Some(draft.expect.clone()).filter(|expect| !expect.is_empty()),
                 };
                 loop {

@@ -1,5 +1,6 @@
 //! One run in the hands of a worker: from its claim until it ends, waits, or is handed back.
 
+mod apart;
 mod asking;
 mod perform;
 
@@ -21,6 +22,7 @@ use super::machine::{Action, Ask, Call, Entry, Machine, Wake};
 use super::view::{DecidedBy, RunOutcome};
 use crate::Gateway;
 use crate::limits::{RUN_CALLS_AT_ONCE_MAX, RUN_ENTRIES_PAGE, RUN_LEASE, RUN_RENEW_EVERY};
+pub(super) use apart::Parked;
 use perform::{Ending, Performed};
 
 /// Why a run is not gone on with.
@@ -46,13 +48,15 @@ struct Drive {
     cancel: CancellationToken,
     /// The number of the last entry.
     last: u32,
-    machine: Box<dyn Machine>,
+    /// Away only while it works on a thread of its own.
+    machine: Option<Box<dyn Machine>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Performed>>,
     /// Calls that this worker makes.
     under_way: Vec<String>,
     /// Calls that another worker began and that have no end, with when they were begun.
     cut_off: HashMap<String, Timestamp>,
     renew: Interval,
+    claimed_at: Timestamp,
 }
 
 /// Works on a claimed run. Never fails: what it cannot end or hand back is claimed again when the lease has run out.
@@ -71,7 +75,7 @@ pub(super) async fn drive(gateway: Gateway, run: RunRow, cancel: CancellationTok
         Err(_) => given_up(Problem::gateway(Code::Internal, "The run failed inside the gateway.")),
     };
     let concluded = match conclusion {
-        Conclusion::Ended(state, outcome) => gateway.end_run(&run, &lease, state, &outcome).await,
+        Conclusion::Ended(state, outcome) => gateway.end_run(&run, &lease, state, outcome).await,
         Conclusion::Back(state, due_at) => gateway.inner.store.release_run(&lease, state, due_at).await,
     };
     if let Err(error) = concluded {
@@ -90,6 +94,10 @@ fn given_up(problem: Problem) -> Conclusion {
 async fn work(gateway: Gateway, run: Arc<RunRow>, cancel: CancellationToken) -> Result<Conclusion, Halt> {
     let mut drive = Drive::load(gateway, run, cancel).await?;
     match drive.go_on().await {
+        Ok(Conclusion::Back(RunState::Waiting, until)) => {
+            drive.park(until);
+            Ok(Conclusion::Back(RunState::Waiting, until))
+        }
         Err(Halt::Fault(problem)) => {
             drive.wind_down().await?;
             Err(Halt::Fault(problem))
@@ -101,24 +109,30 @@ async fn work(gateway: Gateway, run: Arc<RunRow>, cancel: CancellationToken) -> 
 impl Drive {
     /// Reads the journal and brings the machine, and the ledger of what the run has read, to where it ends.
     async fn load(gateway: Gateway, run: Arc<RunRow>, cancel: CancellationToken) -> Result<Self, Halt> {
-        let input = serde_json::from_str(&run.input).map_err(|_| Halt::Fault(unreadable()))?;
-        let machine = gateway.inner.runs.kind(&run.kind).and_then(|kind| kind.load(&run.definition, &input));
+        let parked = gateway.inner.runs.parked.take(run.id, run.entries);
+        let is_parked = parked.is_some();
+        let machine = match parked {
+            Some(machine) => machine,
+            None => apart::load(&gateway, &run).await?,
+        };
         let mut renew = tokio::time::interval(RUN_RENEW_EVERY);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut drive = Self {
             session: super::session(run.id),
             lease: RunLease { environment_id: run.environment_id, id: run.id, fence: run.fence },
             cancel,
-            last: 0,
-            machine: machine.map_err(Halt::Fault)?,
+            last: if is_parked { run.entries } else { 0 },
+            machine: Some(machine),
             in_flight: FuturesUnordered::new(),
             under_way: Vec::new(),
             cut_off: HashMap::new(),
             renew,
+            claimed_at: gateway.inner.clock.now(),
             gateway,
             run,
         };
-        drive.gateway.remember_granted(&drive.run, &drive.session, &drive.machine.grounds());
+        let granted = drive.with_machine(|machine| machine.grounds()).await?;
+        drive.gateway.remember_granted(&drive.run, &drive.session, &granted);
         drive.catch_up().await?;
         Ok(drive)
     }
@@ -131,6 +145,7 @@ impl Drive {
             if page.is_empty() {
                 return Ok(());
             }
+            let mut entries = Vec::with_capacity(page.len());
             for row in page {
                 let (number, entry) = super::read_entry(&row).map_err(Halt::Fault)?;
                 self.gateway.remember_grounds(&self.run, &self.session, &row);
@@ -143,9 +158,10 @@ impl Drive {
                     }
                     Entry::Asked { .. } | Entry::Answered { .. } | Entry::Woken { .. } => {}
                 }
-                self.tell(&entry)?;
+                entries.push(entry);
                 self.last = number;
             }
+            self.tell(entries).await?;
         }
     }
 
@@ -153,14 +169,15 @@ impl Drive {
         loop {
             if self.cancel.is_cancelled() {
                 self.wind_down().await?;
-                let outcome = RunOutcome { decided_by: DecidedBy::Caller, action: self.machine.stopped() };
+                let action = self.with_machine(|machine| machine.stopped()).await?;
+                let outcome = RunOutcome { decided_by: DecidedBy::Caller, action };
                 return Ok(Conclusion::Ended(RunState::Cancelled, outcome));
             }
             if self.gateway.inner.runs.stopping.is_cancelled() {
                 self.wind_down().await?;
                 return Ok(Conclusion::Back(RunState::Queued, self.now()));
             }
-            let (calls, waits, asks) = match self.machine.next() {
+            let (calls, waits, asks) = match self.with_machine(|machine| machine.next()).await? {
                 Action::Proceed { calls, waits, asks } => (calls, waits, asks),
                 action => {
                     let state = if matches!(action, Action::Done { .. }) { RunState::Done } else { RunState::Failed };
@@ -230,6 +247,7 @@ impl Drive {
                 run: Arc::clone(&self.run),
                 session: self.session.clone(),
                 cut_off,
+                claimed_at: self.claimed_at,
                 cancel: self.cancel.clone(),
             };
             self.in_flight.push(task.perform(call).boxed());
@@ -243,7 +261,9 @@ impl Drive {
             if self.under_way.contains(&ask.key) {
                 continue;
             }
-            let prompt = self.machine.prompt(&ask.key).ok_or_else(|| Halt::Fault(unreadable()))?;
+            let of = ask.key.clone();
+            let prompt = self.with_machine(move |machine| machine.prompt(&of)).await?;
+            let prompt = prompt.ok_or_else(|| Halt::Fault(unreadable()))?;
             let at = self.now();
             self.journal(vec![(Entry::Asked { ask: ask.clone(), at }, None)]).await?;
             self.under_way.push(ask.key.clone());
@@ -268,7 +288,8 @@ impl Drive {
         let at = self.now();
         let entry = match ending {
             Ending::Answered { result, request_id, grounds } => {
-                let result = self.machine.reduce(&key, result);
+                let of = key.clone();
+                let result = self.with_machine(move |machine| machine.reduce(&of, result)).await?;
                 (Entry::Finished { key, at, result, request_id: Some(request_id.to_string()) }, grounds)
             }
             Ending::Replied(reply) => (Entry::Answered { key, at, reply }, None),
@@ -297,11 +318,13 @@ impl Drive {
         }
         self.last += rows.len() as u32;
         self.gateway.inner.runs.has_changed();
-        entries.iter().try_for_each(|(entry, _)| self.tell(entry))
+        self.tell(entries.into_iter().map(|(entry, _)| entry).collect()).await
     }
 
-    fn tell(&mut self, entry: &Entry) -> Result<(), Halt> {
-        self.machine.apply(entry).map_err(|mismatch| {
+    /// Tells the machine what the journal has.
+    async fn tell(&mut self, entries: Vec<Entry>) -> Result<(), Halt> {
+        let told = self.with_machine(move |machine| entries.iter().try_for_each(|entry| machine.apply(entry))).await?;
+        told.map_err(|mismatch| {
             tracing::error!(run = %self.run.id, %mismatch, "a journal is not that of its run");
             Halt::Fault(Problem::gateway(Code::Internal, format!("The journal is not that of this run: {mismatch}.")))
         })
@@ -338,10 +361,8 @@ impl Gateway {
         run: &RunRow,
         lease: &RunLease,
         state: RunState,
-        outcome: &RunOutcome,
+        outcome: RunOutcome,
     ) -> Result<(), StoreError> {
-        let text = serde_json::to_string(outcome)
-            .map_err(|error| StoreError::Database { operation: "writing what came of a run", source: error.into() })?;
         let failed = match &outcome.action {
             Some(Action::Failed { problem, .. }) if state == RunState::Failed => Some(problem.code()),
             _ => None,
@@ -354,7 +375,9 @@ impl Gateway {
             .after(&serde_json::json!({"state": state, "decided_by": outcome.decided_by}))
             .outcome(how)
             .code(failed);
-        self.inner.store.finish_run(lease, state, &text, self.inner.clock.now(), &audit.row()).await
+        let audit = audit.row();
+        let text = apart::text(outcome).await?;
+        self.inner.store.finish_run(lease, state, &text, self.inner.clock.now(), &audit).await
     }
 }
 

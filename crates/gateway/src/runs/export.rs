@@ -36,7 +36,7 @@ pub struct ExportedEntry {
 
 impl RunExport {
     pub(crate) fn of(row: &RunRow, entries: Vec<(u32, Entry)>) -> Result<Self, Problem> {
-        let mut run = RunView::of(row, Vec::new())?;
+        let mut run = RunView::whole(row)?;
         run.steps = view::steps(entries.iter().map(|(_, entry)| entry.clone()));
         let entries = entries.into_iter().map(|(number, entry)| ExportedEntry { number, entry }).collect();
         Ok(Self { format: EXPORT_FORMAT.to_owned(), run, definition: row.definition.clone(), entries })

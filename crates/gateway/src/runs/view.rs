@@ -6,8 +6,8 @@ use quartermaster_types::{AccountId, Code, Problem, RunId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::machine::{Action, Entry, Reply, Usage};
-use crate::limits::RUN_STEPS_SHOWN_MAX;
+use super::machine::{Action, Entry, Reply, Table, Usage};
+use crate::limits::{RUN_INPUT_SHOWN_MAX_BYTES, RUN_ROWS_SHOWN_MAX, RUN_STEPS_SHOWN_MAX};
 
 /// A run without what it was started with and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,10 +67,16 @@ pub struct RunView {
     /// What lists show.
     #[serde(flatten)]
     pub summary: RunSummary,
-    /// What it was started with.
+    /// What it was started with, without members over [`RUN_INPUT_SHOWN_MAX_BYTES`].
     pub input: Value,
-    /// What came of it, at its end.
+    /// JSON Pointers to the members that are left out of `input` here; the export has them.
+    #[serde(default)]
+    pub input_left_out: Vec<String>,
+    /// What came of it, at its end; a table with at most [`RUN_ROWS_SHOWN_MAX`] rows.
     pub outcome: Option<RunOutcome>,
+    /// Rows of the report's table that are left out here; the report and the export have all.
+    #[serde(default)]
+    pub rows_left_out: usize,
     /// The run that undoes it; the last one when there are several.
     #[serde(default)]
     pub undone_by: Option<RunId>,
@@ -176,16 +182,83 @@ impl RunSummary {
 }
 
 impl RunView {
+    /// As it is shown: what can be large is cut, and what is left out is said.
     pub(crate) fn of(row: &RunRow, mut steps: Vec<RunStep>) -> Result<Self, Problem> {
         let steps_left_out = steps.len().saturating_sub(RUN_STEPS_SHOWN_MAX);
         steps.truncate(RUN_STEPS_SHOWN_MAX);
-        let outcome = row.outcome.as_deref().map(serde_json::from_str).transpose();
-        let (Ok(input), Ok(outcome)) = (serde_json::from_str(&row.input), outcome) else {
-            tracing::error!(run = %row.id, "a stored run cannot be read");
-            return Err(Problem::gateway(Code::Internal, "The stored run cannot be read."));
-        };
-        Ok(Self { summary: RunSummary::of(row), input, outcome, undone_by: None, steps, steps_left_out })
+        let mut view = Self { steps, steps_left_out, ..Self::whole(row)? };
+        if row.input.len() > RUN_INPUT_SHOWN_MAX_BYTES {
+            leave_out(&mut view.input, "", &mut view.input_left_out);
+        }
+        if let Some(table) = view.outcome.as_mut().and_then(RunOutcome::table_mut) {
+            view.rows_left_out = table.rows.len().saturating_sub(RUN_ROWS_SHOWN_MAX);
+            table.rows.truncate(RUN_ROWS_SHOWN_MAX);
+        }
+        Ok(view)
     }
+
+    /// With all that it was started with and all that came of it, and no steps.
+    pub(crate) fn whole(row: &RunRow) -> Result<Self, Problem> {
+        let Ok(input) = serde_json::from_str(&row.input) else { return Err(unreadable(row)) };
+        let outcome = outcome(row)?;
+        let (input_left_out, steps) = (Vec::new(), Vec::new());
+        let summary = RunSummary::of(row);
+        let undone_by = None;
+        Ok(Self { summary, input, input_left_out, outcome, rows_left_out: 0, undone_by, steps, steps_left_out: 0 })
+    }
+}
+
+/// What came of a run, whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReportView {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: RunSummary,
+    /// What came of it, at its end.
+    pub outcome: Option<RunOutcome>,
+}
+
+impl RunReportView {
+    pub(crate) fn of(row: &RunRow) -> Result<Self, Problem> {
+        Ok(Self { summary: RunSummary::of(row), outcome: outcome(row)? })
+    }
+}
+
+impl RunOutcome {
+    fn table_mut(&mut self) -> Option<&mut Table> {
+        match self.action.as_mut()? {
+            Action::Done { report, .. } | Action::Failed { report, .. } => report.as_mut()?.table.as_mut(),
+            Action::Proceed { .. } => None,
+        }
+    }
+}
+
+fn outcome(row: &RunRow) -> Result<Option<RunOutcome>, Problem> {
+    row.outcome.as_deref().map(serde_json::from_str).transpose().map_err(|_| unreadable(row))
+}
+
+fn unreadable(row: &RunRow) -> Problem {
+    tracing::error!(run = %row.id, "a stored run cannot be read");
+    Problem::gateway(Code::Internal, "The stored run cannot be read.")
+}
+
+/// Takes away members that are too long by themselves; notes where they stood.
+fn leave_out(value: &mut Value, pointer: &str, left_out: &mut Vec<String>) {
+    let Value::Object(members) = value else { return };
+    members.retain(|name, member| {
+        if member.to_string().len() <= RUN_INPUT_SHOWN_MAX_BYTES {
+            return true;
+        }
+        let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+        if member.is_object() {
+            leave_out(member, &pointer, left_out);
+            if member.to_string().len() <= RUN_INPUT_SHOWN_MAX_BYTES {
+                return true;
+            }
+        }
+        left_out.push(pointer);
+        false
+    });
 }
 
 /// The steps that entries tell of.

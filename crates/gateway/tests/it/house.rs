@@ -82,6 +82,7 @@ impl House {
             session: None,
             wait: None,
             idempotency_key: None,
+            takes_over: None,
             expect: None,
         }
     }

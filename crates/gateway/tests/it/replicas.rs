@@ -82,6 +82,7 @@ impl Replicas {
             session: session.map(str::to_owned),
             wait: None,
             idempotency_key: None,
+            takes_over: None,
             expect: None,
         };
         value(gateway.call(&self.admin, request).await)

@@ -9,7 +9,7 @@ use super::row::{self, Ended, Ending, Row};
 use super::{PlanInput, PlannedWork};
 use crate::limits::PATIENCE_DEFAULT_SECONDS;
 use crate::state::Shared;
-use quartermaster_types::run::{Action, Entry, Mismatch, Outcome, Waits};
+use quartermaster_types::run::{Action, Entry, Mismatch, Outcome};
 
 /// A run of a plan at some point of its journal.
 #[derive(Clone, Debug)]
@@ -28,13 +28,7 @@ pub struct PlanState {
 impl PlanState {
     /// A run at its beginning.
     pub fn new(work: Arc<PlannedWork>, input: PlanInput) -> Self {
-        let shared = Shared {
-            now: input.run.started_at,
-            waits: Waits::default(),
-            patience_seconds: PATIENCE_DEFAULT_SECONDS,
-            report: None,
-            is_partial: false,
-        };
+        let shared = Shared::new(input.run.started_at, PATIENCE_DEFAULT_SECONDS);
         let row = work.steps.first().map(Row::begin);
         Self { work, input, ended: Vec::new(), row, shared, stopped: None }
     }

@@ -44,7 +44,7 @@ impl Calling {
             dry_run: step.dry_run,
             is_read: step.method.is_read() || step.dry_run,
         };
-        let pending = Pending::new(key.clone(), 0, request, shared);
+        let pending = Pending::gated(key.clone(), 0, request, shared);
         Ok(Self { base: key, pending, open: 0, confirming: None, confirmed: 0 })
     }
 
@@ -95,7 +95,11 @@ impl Calling {
             );
             return Done::failed(Problem::gateway(Code::ResponseTooLarge, detail));
         }
-        let changed = result.get("changed").and_then(Value::as_bool).unwrap_or(!step.method.is_read() && !step.dry_run);
+        let changed = match result.get("changed") {
+            // It is so, and whether this call made it so is not known.
+            Some(Value::Null) => Value::Null,
+            changed => json!(changed.and_then(Value::as_bool).unwrap_or(!step.method.is_read() && !step.dry_run)),
+        };
         let mut value = Map::new();
         value.insert("outcome".to_owned(), json!("ok"));
         let record = if step.dry_run { None } else { result.get("result") };
@@ -115,7 +119,7 @@ impl Calling {
             }
         }
         value.insert("result".to_owned(), record.clone());
-        value.insert("changed".to_owned(), json!(changed));
+        value.insert("changed".to_owned(), changed);
         value.insert("at".to_owned(), json!(now));
         value.insert("request_id".to_owned(), json!(answer.request_id));
         Done { value, turn: None, problem: None }
@@ -139,7 +143,7 @@ impl Calling {
             Err(problem) => return Some(Done::failed(problem)),
         };
         self.open += 1;
-        let read = Pending::new(format!("{}/confirm", self.base), self.confirmed, request, shared);
+        let read = Pending::gated(format!("{}/confirm", self.base), self.confirmed, request, shared);
         self.confirmed = read.asked;
         let write = std::mem::replace(&mut self.pending, read);
         self.confirming = Some((write, problem));

@@ -96,7 +96,7 @@ impl Finding {
         arguments.insert("limit".to_owned(), json!(limit));
         let account = step.account.as_ref().map(|account| account.text(scope)).transpose().map_err(wrong)?;
         let request = Request { account, target, arguments, expect: None, dry_run: false, is_read: true };
-        let pending = Pending::new(format!("{key}/page-1"), 0, request.clone(), shared);
+        let pending = Pending::gated(format!("{key}/page-1"), 0, request.clone(), shared);
         let found = vec![Vec::new(); slots];
         // Nobody to look for: nothing is read.
         let is_over = slots == 0;
@@ -230,7 +230,7 @@ impl Finding {
         self.cursor = Some(next.to_owned());
         let mut request = self.request.clone();
         request.arguments.insert("next_cursor".to_owned(), json!(next));
-        self.pending = Pending::new(format!("{}/page-{}", self.base, self.pages + 1), 0, request, shared);
+        self.pending = Pending::gated(format!("{}/page-{}", self.base, self.pages + 1), 0, request, shared);
     }
 
     /// Nothing can be said of records that were not seen.

@@ -46,10 +46,18 @@ pub(crate) struct Request {
 }
 
 impl Pending {
-    /// A call under `base`, which was asked for `asked_before` times. While a rate limit holds its account it is waited for,
-    /// instead of being refused as well.
-    pub(crate) fn new(base: String, asked_before: u32, request: Request, shared: &Shared) -> Self {
+    /// A call under `base`, which was asked for `asked_before` times.
+    pub(crate) fn new(base: String, asked_before: u32, request: Request) -> Self {
+        Self::after(None, base, asked_before, request)
+    }
+
+    /// The same. While a rate limit holds its account it is waited for, instead of being refused as well.
+    pub(crate) fn gated(base: String, asked_before: u32, request: Request, shared: &Shared) -> Self {
         let gate = shared.gate(request.account.as_ref()).filter(|_| !request.dry_run);
+        Self::after(gate, base, asked_before, request)
+    }
+
+    fn after(gate: Option<Timestamp>, base: String, asked_before: u32, request: Request) -> Self {
         let call = Call {
             key: String::new(),
             account: request.account,

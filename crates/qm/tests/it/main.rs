@@ -4,8 +4,10 @@
 mod agent;
 mod audit;
 mod audit_interrupt;
+mod audit_large;
 mod audit_log;
 mod commands;
+mod crash;
 mod demo;
 mod folder;
 mod offboard;

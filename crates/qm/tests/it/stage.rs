@@ -135,11 +135,24 @@ pub(crate) struct Stage {
     pub(crate) gateway: Option<Background>,
     /// A scripted model and its address.
     model: Option<(Background, String)>,
+    /// Where the rows are kept, when that is not the data folder.
+    database: Option<String>,
 }
 
 impl Stage {
     /// With flags for `qm simulate`.
     pub(crate) fn start(simulator: &[&str]) -> Self {
+        Self::start_over(simulator, None)
+    }
+
+    /// The same over an empty PostgreSQL database on the server of `QM_TEST_POSTGRES_URL`; `None`, with a line that says so, where
+    /// there is none.
+    pub(crate) fn on_postgres(simulator: &[&str]) -> Option<(Self, Database)> {
+        let database = Database::make()?;
+        Some((Self::start_over(simulator, Some(database.url.clone())), database))
+    }
+
+    fn start_over(simulator: &[&str], database: Option<String>) -> Self {
         let mut args = vec!["simulate", "1password"];
         args.extend(simulator);
         if !simulator.contains(&"--users") {
@@ -150,7 +163,9 @@ impl Stage {
         let (id, secret, account_id) =
             (simulator.line("client_id="), simulator.line("client_secret="), simulator.line("account_id="));
         let folder = tempfile::tempdir().unwrap();
-        let token = run(&["init", "--data-dir", folder.path().join("data").to_str().unwrap()]).exits(0).out;
+        let mut init = command(&["init", "--data-dir", folder.path().join("data").to_str().unwrap()]);
+        init.envs(database.iter().map(|url| ("QM_DATABASE_URL", url)));
+        let token = finish(init.spawn().unwrap()).exits(0).out;
         let mut stage = Self {
             url: String::new(),
             token: token.trim().to_owned(),
@@ -162,6 +177,7 @@ impl Stage {
             account_id: account_id.clone(),
             gateway: None,
             model: None,
+            database,
             folder,
         };
         stage.serve();
@@ -191,20 +207,37 @@ impl Stage {
 
     /// Starts the gateway on the data folder, at the address that it had before, if it had one.
     pub(crate) fn serve(&mut self) {
-        let data = self.path("data");
-        let upstream = self.simulator_url.strip_prefix("http://").unwrap().to_owned();
         let listen = self.url.strip_prefix("http://").unwrap_or("127.0.0.1:0").to_owned();
-        let args = ["serve", "--data-dir", data.to_str().unwrap(), "--listen", &listen, "--allow-upstream", &upstream];
+        let (gateway, url) = self.serving("data", &listen);
+        self.url = url;
+        self.gateway = Some(gateway);
+    }
+
+    /// Another gateway over the same database, with the same root key; and its address.
+    pub(crate) fn another(&self) -> (Background, String) {
+        std::fs::create_dir(self.path("other")).unwrap();
+        for entry in std::fs::read_dir(self.path("data")).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), self.path("other").join(entry.file_name())).unwrap();
+        }
+        self.serving("other", "127.0.0.1:0")
+    }
+
+    fn serving(&self, data: &str, listen: &str) -> (Background, String) {
+        let data = self.path(data);
+        let upstream = self.simulator_url.strip_prefix("http://").unwrap().to_owned();
+        let args = ["serve", "--data-dir", data.to_str().unwrap(), "--listen", listen, "--allow-upstream", &upstream];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = command(&args);
+        let mut serve = command(&args);
         if let Some((_, model)) = &self.model {
             let models =
                 format!(r#"[{{"name":"scripted","wire":"openai","base_url":"{model}/v1","model":"scripted-1"}}]"#);
-            command.args(["--allow-upstream", model.strip_prefix("http://").unwrap()]).env("QM_MODELS", models);
+            serve.args(["--allow-upstream", model.strip_prefix("http://").unwrap()]).env("QM_MODELS", models);
         }
-        let gateway = Background::spawn(command.env("QM_LOG", "debug").stderr(log));
-        self.url = gateway.line("listening on ");
-        self.gateway = Some(gateway);
+        serve.env("QM_LOG", "debug").stderr(log).envs(self.database.iter().map(|url| ("QM_DATABASE_URL", url)));
+        let gateway = Background::spawn(&mut serve);
+        let url = gateway.line("listening on ");
+        (gateway, url)
     }
 
     /// Gives the gateway the connection `scripted` to a model that says what the script has.
@@ -253,13 +286,17 @@ impl Stage {
 
     /// How often the simulator was asked for each operation.
     pub(crate) fn counts(&self) -> serde_json::Value {
-        let address = self.simulator_url.strip_prefix("http://").unwrap();
-        let mut socket = std::net::TcpStream::connect(address).unwrap();
-        let request = "GET /_simulator/counts HTTP/1.1\r\nhost: simulator\r\nconnection: close\r\n\r\n";
-        std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+        self.simulator("counts")
+    }
+
+    /// Tells or asks the simulator something.
+    pub(crate) fn simulator(&self, action: &str) -> serde_json::Value {
+        get(&self.simulator_url, &format!("/_simulator/{action}"), "")
+    }
+
+    /// Asks the gateway without a program in between.
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
+        get(&self.url, path, &format!("authorization: Bearer {}\r\n", self.token))
     }
 
     /// How often the simulator was asked for this operation.
@@ -300,4 +337,47 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// The lines of a file; none when it is not there.
 pub(crate) fn lines(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// The JSON at an address.
+fn get(url: &str, path: &str, headers: &str) -> serde_json::Value {
+    let mut socket = std::net::TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n{headers}\r\n");
+    std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
+/// An empty PostgreSQL database of its own.
+pub(crate) struct Database {
+    url: String,
+    server: String,
+    name: String,
+}
+
+impl Database {
+    #[expect(clippy::print_stderr, reason = "a test that does not run says so")]
+    #[allow(clippy::disallowed_methods, reason = "tests are told where the server is by the environment")]
+    fn make() -> Option<Self> {
+        let Some(server) = std::env::var("QM_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty()) else {
+            eprintln!("skipped: QM_TEST_POSTGRES_URL is not set");
+            return None;
+        };
+        let name = format!("qm_program_{}", std::process::id());
+        execute(&server, &format!("CREATE DATABASE {name}"));
+        let mut url = url::Url::parse(&server).unwrap();
+        url.set_path(&name);
+        Some(Self { url: url.to_string(), server, name })
+    }
+
+    /// Drops it.
+    pub(crate) fn finish(self) {
+        execute(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+fn execute(server: &str, statement: &str) {
+    let done = Command::new("psql").args(["--quiet", "--command", statement, server]).status().unwrap();
+    assert!(done.success(), "{statement}");
 }

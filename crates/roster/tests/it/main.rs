@@ -43,7 +43,7 @@ async fn ended(
     let run = client.start_run(&new, &format!("test-{}", Clock::System.now())).await.unwrap();
     let mut narrator = Narrator::new(Progress::new(sink), telling);
     assert!(follow(&client, run.summary.id, &mut narrator).await.unwrap().has_ended());
-    client.run(run.summary.id).await.unwrap()
+    client.run_report(run.summary.id).await.unwrap()
 }
 
 /// A run of an offboarding to its end, and what was told on the way.

@@ -273,6 +273,7 @@ fn runs() -> Vec<Operation> {
         ),
         operation("get", "/run", "/run", NOTHING, Listed, READ),
         operation("get", "/run/{id}", "/run/{run}", NOTHING, Named, READ),
+        operation("get", "/run/{id}/report", "/run/{run}/report", NOTHING, Named, READ),
         operation("get", "/run/{id}/export", "/run/{run}/export", NOTHING, Named, READ),
         operation("post", "/run/{id}/cancel", "/run/{run}/cancel", NOTHING, Named, Record("run.cancel")),
         operation("get", "/run/{id}/events", "/run/{run}/events", NOTHING, Named, READ),

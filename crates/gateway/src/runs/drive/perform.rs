@@ -11,6 +11,7 @@ use super::super::ground::Grounds;
 use super::super::machine::{Call, Reply};
 use crate::limits::{
     IDEMPOTENCY_IN_FLIGHT_MAX, IDEMPOTENCY_KEPT_FOR, IDEMPOTENCY_KEY_MAX_CHARACTERS, RUN_IN_FLIGHT_RETRY_EVERY,
+    RUN_LEASE,
 };
 use crate::{Actor, Arguments, CallRequest, Door, Gateway, Target};
 
@@ -43,6 +44,8 @@ pub(super) struct Task {
     pub(super) session: String,
     /// When another worker began it, which did not come to its end.
     pub(super) cut_off: Option<Timestamp>,
+    /// When this worker claimed the run: no worker from before may go on.
+    pub(super) claimed_at: Timestamp,
     pub(super) cancel: CancellationToken,
 }
 
@@ -101,10 +104,22 @@ impl Task {
             return serde_json::to_value(&rehearsal).map(|value| (value, None)).map_err(|_| unreadable());
         }
         let answer = self.gateway.call(actor, request).await.map_err(|failed| failed.problem)?;
-        let result: Value = serde_json::from_slice(&answer.body.concat()).map_err(|_| unreadable())?;
+        let replayed = answer.replayed;
+        let mut result: Value = serde_json::from_slice(&answer.body.concat()).map_err(|_| unreadable())?;
+        // The worker before may have made it so: who did is not known.
+        if self.cut_off.is_some() && !replayed && result["changed"] == false {
+            result["changed"] = Value::Null;
+        }
         let entry = self.gateway.account(actor, account).await;
         let grounds = entry.ok().and_then(|entry| Grounds::of(&entry, &call.resource, &call.method, &result));
         Ok((result, grounds))
+    }
+
+    /// Claims of this step's key from before this moment are those of workers that lost the run. The lease had run out by then;
+    /// what they sent has had as long again to arrive.
+    fn takes_over(&self) -> Option<Timestamp> {
+        let before = self.gateway.inner.clock.now().plus_ms(-(RUN_LEASE.as_millis() as i64));
+        self.cut_off.map(|_| before.min(self.claimed_at))
     }
 
     fn request(&self, request_id: RequestId, call: &Call) -> Result<CallRequest, Problem> {
@@ -125,6 +140,7 @@ impl Task {
             session: Some(self.session.clone()),
             wait: None,
             idempotency_key: Some(idempotency_key(&self.session, &call.key)),
+            takes_over: self.takes_over(),
             expect: call.expect.clone(),
         })
     }
