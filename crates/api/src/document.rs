@@ -13,6 +13,9 @@ pub const OPENAPI: &str = include_str!("../../../openapi.json");
 /// Paths that need no API token.
 pub const PUBLIC_PATHS: &[&str] = &["/healthz", "/openapi.json", "/problems", "/problems/{code}", "/readyz"];
 
+/// Paths whose callers have no API token: they are verified by what they send.
+pub const SIGNED_PATHS: &[&str] = &["/hook/{id}"];
+
 /// Tags with their meaning, in the order of the document.
 const TAGS: &[(&str, &str)] = &[
     ("accounts", "Integrated accounts: one tenant's connection to one integration."),
@@ -23,6 +26,7 @@ const TAGS: &[(&str, &str)] = &[
     ("runs", "Pieces of work that the gateway does by itself, journaled step by step."),
     ("plans", "Sets of writes that are rehearsed, shown and executed exactly so, once; undo of runs."),
     ("approvals", "What a person has to say yes to before it is done."),
+    ("triggers", "What starts runs by itself: webhooks of other systems, and schedules."),
     ("tokens", "API tokens."),
     ("environments", "The isolation boundary."),
     ("policy", "Which calls may not be made: rules, their tests and their versions."),
@@ -49,9 +53,12 @@ const CLOSED: &[&str] = &[
     "NewPlan",
     "NewRun",
     "NewToken",
+    "NewTrigger",
     "PlannedCall",
     "SwitchOff",
+    "TestDelivery",
     "ToolCall",
+    "TriggerChange",
     "Undo",
 ];
 
@@ -97,6 +104,10 @@ pub fn document() -> Value {
         "description": "A plan with its rows.",
         "allOf": [{"$ref": "#/components/schemas/PlanSummary"}, schemas["Plan"].take()],
     });
+    schemas["CreatedTrigger"] = json!({
+        "description": "A trigger with the secret that was made for it.",
+        "allOf": [{"$ref": "#/components/schemas/Trigger"}, schemas["CreatedTrigger"].take()],
+    });
     schemas["Run"] = json!({
         "description": "A run with its steps.",
         "allOf": [{"$ref": "#/components/schemas/RunSummary"}, schemas["Run"].take()],
@@ -121,10 +132,11 @@ fn complete_path((path, mut item): (String, Value)) -> (String, Value) {
             // One handler serves several methods; an operation id may stand once.
             operation["operationId"] = json!(format!("custom_{method}"));
         }
-        if method != "get" {
+        let signed = SIGNED_PATHS.contains(&path.as_str());
+        if method != "get" && !signed {
             takes_key(operation);
         }
-        complete_operation(PUBLIC_PATHS.contains(&path.as_str()), operation);
+        complete_operation(signed || PUBLIC_PATHS.contains(&path.as_str()), operation);
     }
     (path, item)
 }

@@ -16,7 +16,7 @@ mod schema;
 mod server;
 
 pub use app::Api;
-pub use document::{OPENAPI, PUBLIC_PATHS, document};
+pub use document::{OPENAPI, PUBLIC_PATHS, SIGNED_PATHS, document};
 pub use extract::{
     BODY_DRAIN_MAX_BYTES, BODY_MAX_BYTES, BODY_READ_TIMEOUT, IDEMPOTENCY_KEY_MAX_BYTES, JSON_DEPTH_MAX,
     RUN_BODY_MAX_BYTES, RUN_BODY_MAX_VALUES, SESSION_MAX_BYTES,

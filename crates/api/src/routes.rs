@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod custom;
 mod environments;
+mod hooks;
 mod integrations;
 mod models;
 mod plans;
@@ -16,6 +17,7 @@ mod switches;
 mod system;
 mod tokens;
 mod tools;
+mod triggers;
 
 use std::time::Duration;
 
@@ -102,6 +104,10 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(plans::discard_plan))
         .routes(routes!(plans::undo_run))
         .routes(routes!(audit::prune_audit_log))
+        .routes(routes!(triggers::list_triggers, triggers::create_trigger))
+        .routes(routes!(triggers::get_trigger, triggers::update_trigger, triggers::delete_trigger))
+        .routes(routes!(triggers::test_trigger))
+        .routes(routes!(triggers::list_deliveries))
 }
 
 fn calls() -> OpenApiRouter<App> {
@@ -115,6 +121,7 @@ fn calls() -> OpenApiRouter<App> {
 
 fn service() -> OpenApiRouter<App> {
     OpenApiRouter::default()
+        .routes(routes!(hooks::receive_hook))
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(runs::get_run_report))
         .routes(routes!(runs::export_run))

@@ -10,6 +10,7 @@ mod plans;
 mod policy;
 mod runs;
 mod switches;
+mod triggers;
 
 pub(crate) use approvals::*;
 pub(crate) use audit::*;
@@ -20,6 +21,7 @@ pub(crate) use policy::*;
 pub(crate) use runs::*;
 use serde_json::{Map, Value};
 pub(crate) use switches::*;
+pub(crate) use triggers::*;
 use utoipa::ToSchema;
 
 /// Any JSON object.

@@ -16,6 +16,7 @@ mod rate;
 mod runs;
 mod switches;
 mod tools;
+mod triggers;
 mod watch;
 
 pub use admin::{AuditLogQuery, NewAccount, NewToken};
@@ -31,4 +32,5 @@ pub use rate::RateHeaders;
 pub use runs::{NewAgent, NewRun, Run, RunStep, RunSummary, RunsQuery};
 pub use switches::{Switch, SwitchSubject};
 pub use tools::{CallOptions, ToolsQuery};
+pub use triggers::{CreatedTrigger, NewTrigger, TestDelivery, Trigger, TriggerChange, TriggerDelivery};
 pub use watch::{RunEvent, RunHappening, RunWatch};

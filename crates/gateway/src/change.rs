@@ -47,6 +47,18 @@ impl Gateway {
 }
 
 impl Change {
+    /// Through which door, when it is not the API: `hook`, `schedule`.
+    pub(crate) fn door(mut self, door: &'static str) -> Self {
+        self.0.door = door;
+        self
+    }
+
+    /// With what; must hold no secret.
+    pub(crate) fn arguments(mut self, arguments: &impl Serialize) -> Self {
+        self.0.arguments = serde_json::to_string(arguments).ok();
+        self
+    }
+
     /// On which account.
     pub(crate) fn account(mut self, id: AccountId) -> Self {
         self.0.account_id = Some(id);

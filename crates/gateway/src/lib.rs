@@ -24,6 +24,7 @@ pub mod runs;
 mod switches;
 mod tokens;
 mod tools;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -48,6 +49,10 @@ pub use policy::{CaseResult, PolicyCheck, PolicyTest, PolicyVersionView, PolicyV
 pub use switches::{SwitchSubject, SwitchView};
 pub use tokens::{Actor, NewToken, TokenView};
 pub use tools::{RenderedTools, ToolQuery};
+pub use triggers::{
+    CreatedTrigger, DeliveryView, HookAnswer, HookRequest, HookRun, NewTrigger, TestDelivery, TestStep, TestedItem,
+    TriggerChange, TriggerTest, TriggerView,
+};
 
 use accounts::{AccountEntry, EnvironmentKey};
 use audit::{AuditLog, Sink};
@@ -113,6 +118,7 @@ pub(crate) struct Inner {
     turns: call::Turns,
     runs: Runs,
     models: models::Models,
+    triggers: triggers::Triggers,
     /// Writes under way: they finish even when their caller goes away, and `shutdown` waits for them.
     writes: TaskTracker,
 }
@@ -145,6 +151,7 @@ impl Gateway {
             turns: call::Turns::default(),
             runs: Runs::new(options.runs),
             models: models::Models::new(way_out, options.models),
+            triggers: triggers::Triggers::default(),
             writes: TaskTracker::new(),
             store: options.store,
             root_key: options.root_key,
@@ -214,7 +221,7 @@ fn observer(metrics: &Arc<Metrics>, further: Option<Observer>) -> Observer {
     })
 }
 
-/// Clears away forgotten idempotency keys, readings and plans for as long as the gateway lives.
+/// Clears away forgotten idempotency keys, readings, plans and events for as long as the gateway lives.
 async fn prune(inner: std::sync::Weak<Inner>) {
     loop {
         let Some(alive) = inner.upgrade() else { return };
@@ -232,6 +239,9 @@ async fn prune(inner: std::sync::Weak<Inner>) {
         let before = inner.clock.now().plus_ms(-(PLAN_KEPT_FOR.as_millis() as i64));
         if let Err(error) = inner.store.prune_plans(before).await {
             tracing::warn!(%error, "old plans could not be cleared away");
+        }
+        if let Err(error) = inner.store.prune_triggers(inner.clock.now()).await {
+            tracing::warn!(%error, "old events of triggers could not be cleared away");
         }
     }
 }

@@ -197,3 +197,28 @@ pub const PLAN_PAGES_MAX: usize = 1_000;
 pub const PLAN_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Audit records that are looked through for what became of calls whose end a journal lost.
 pub const UNDO_AUDIT_MAX: usize = 20_000;
+
+/// Triggers of one environment.
+pub const TRIGGERS_MAX: i64 = 500;
+/// The longest part of a delivery's body that is kept, in bytes.
+pub const DELIVERY_PAYLOAD_MAX_BYTES: usize = 16 * 1024;
+/// How often a delivery is looked at anew when its trigger is changed meanwhile.
+pub const HOOK_ATTEMPTS_MAX: u32 = 3;
+/// When a sender is asked to come back whose trigger has started as many runs as it may in an hour.
+pub const HOOK_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// Deliveries of strangers (not verified) to one trigger that are written down in a minute; the others are only counted.
+pub const REFUSALS_WRITTEN_PER_MINUTE: u32 = 60;
+/// Triggers whose strangers are counted at the same time.
+pub const REFUSALS_COUNTED_MAX: usize = 4_096;
+/// How often a process looks whether another one has made a schedule.
+pub const SCHEDULE_POLL_EVERY: Duration = Duration::from_secs(2);
+/// Schedules that are looked at in one go.
+pub const SCHEDULES_AT_ONCE_MAX: u32 = 100;
+/// How late a scheduled time may be taken before it counts as missed.
+pub const SCHEDULE_GRACE: Duration = Duration::from_secs(60);
+/// How often a schedule that waits for its run before looks whether that has ended.
+pub const SCHEDULE_QUEUED_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// When a schedule that cannot be read or started is tried again.
+pub const SCHEDULE_BROKEN_RETRY: Duration = Duration::from_secs(60);
+/// Times that the test of a schedule shows.
+pub const SCHEDULE_TIMES_SHOWN: usize = 5;

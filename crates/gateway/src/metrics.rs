@@ -42,6 +42,8 @@ pub enum Name {
     RevisionsHeard,
     /// 1 while the changes that other replicas make are known here.
     RevisionsFollowed,
+    /// Items of deliveries to triggers by what came of them.
+    Deliveries,
 }
 
 impl Name {
@@ -61,6 +63,7 @@ impl Name {
         Self::PlansCached,
         Self::RevisionsHeard,
         Self::RevisionsFollowed,
+        Self::Deliveries,
     ];
 
     /// The name as it is registered.
@@ -80,6 +83,7 @@ impl Name {
             Self::PlansCached => "qm_plans_cached",
             Self::RevisionsHeard => "qm_revisions_heard",
             Self::RevisionsFollowed => "qm_revisions_followed",
+            Self::Deliveries => "qm_deliveries",
         }
     }
 
@@ -100,6 +104,7 @@ impl Name {
             Self::RevisionsHeard => {
                 "Changes of tokens, accounts, overrides and policies that were heard from the database"
             }
+            Self::Deliveries => "Items of deliveries to triggers, and scheduled times, by what came of them",
             Self::RevisionsFollowed => "1 while the changes that other replicas make are known, else 0",
         }
     }
@@ -120,6 +125,11 @@ struct StatusLabels {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct CodeLabels {
     code: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct DeliveryLabels {
+    outcome: &'static str,
 }
 
 /// The counters of one method: found once per plan, so that a call looks up no labels.
@@ -157,6 +167,7 @@ pub(crate) struct Metrics {
     pub(crate) plans_cached: Gauge,
     pub(crate) revisions_heard: Counter,
     pub(crate) revisions_followed: Gauge,
+    deliveries: Family<DeliveryLabels, Counter>,
 }
 
 fn add(registry: &mut Registry, name: Name, metric: impl Metric) {
@@ -187,6 +198,7 @@ impl Metrics {
             plans_cached: Gauge::default(),
             revisions_heard: Counter::default(),
             revisions_followed: Gauge::default(),
+            deliveries: Family::default(),
         };
         metrics.audit_healthy.set(1);
         metrics.register(status)
@@ -208,7 +220,13 @@ impl Metrics {
         add(registry, Name::PlansCached, self.plans_cached.clone());
         add(registry, Name::RevisionsHeard, self.revisions_heard.clone());
         add(registry, Name::RevisionsFollowed, self.revisions_followed.clone());
+        add(registry, Name::Deliveries, self.deliveries.clone());
         self
+    }
+
+    /// Counts an item of a delivery.
+    pub(crate) fn delivery(&self, outcome: quartermaster_store_model::DeliveryOutcome) {
+        self.deliveries.get_or_create_owned(&DeliveryLabels { outcome: outcome.as_str() }).inc();
     }
 
     /// The counters of one method.

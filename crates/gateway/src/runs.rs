@@ -25,6 +25,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::change::Change;
 use crate::limits::{
     RUN_DEFINITION_MAX_BYTES, RUN_ENTRIES_PAGE, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES, RUN_PATIENCE_MAX_SECONDS,
 };
@@ -144,6 +145,30 @@ pub(crate) fn session(id: RunId) -> String {
 impl Gateway {
     /// Starts a run: checked whole, stored, and left to the workers. It works with the rights that the token has at each call.
     pub async fn start_run(&self, actor: &Arc<Actor>, request_id: RequestId, new: NewRun) -> Result<RunView, Problem> {
+        let row = self.prepare_run(actor, self.inner.ids.next(), new).await?;
+        let audit = self.run_started(&row, request_id).row();
+        self.inner.store.insert_run(&row, &audit).await.map_err(storage_problem)?;
+        self.inner.runs.work.notify_one();
+        apart(move || RunView::of(&row, Vec::new())).await
+    }
+
+    /// The audit record of a run that is started.
+    pub(crate) fn run_started(&self, row: &RunRow, request_id: RequestId) -> Change {
+        let change = self.change_by(row.environment_id, row.token_id, request_id, "run.start").session(session(row.id));
+        let change = match row.account_id {
+            Some(account) => change.account(account),
+            None => change,
+        };
+        change.target(row.id).after(&RunSummary::of(row))
+    }
+
+    /// Tells the workers that there are runs to take.
+    pub(crate) fn wake_workers(&self) {
+        self.inner.runs.work.notify_one();
+    }
+
+    /// A run that could be started, with the rights of the actor; nothing is stored.
+    pub(crate) async fn prepare_run(&self, actor: &Arc<Actor>, id: RunId, new: NewRun) -> Result<RunRow, Problem> {
         rights::require_role(actor, &[Role::Admin, Role::Agent], "start runs")?;
         let kind = self.inner.runs.kind(&new.kind)?;
         let definition_bytes = new.definition.len();
@@ -174,7 +199,6 @@ impl Gateway {
         for other in needs.accounts {
             others.push((self.account(actor, other).await?, self.tenant_of(actor, other).await?));
         }
-        let id: RunId = self.inner.ids.next();
         let now = self.inner.clock.now();
         let kind = Arc::clone(kind);
         let (starting, of, by) = (Arc::new(new), Arc::clone(&account), Arc::clone(actor));
@@ -210,7 +234,7 @@ impl Gateway {
             mistakes.push((format!("/{}", new.kind), detail));
         }
         crate::invalid("The run cannot be started.", mistakes)?;
-        let row = RunRow {
+        Ok(RunRow {
             id,
             environment_id: actor.environment_id,
             token_id: actor.token_id,
@@ -228,18 +252,7 @@ impl Gateway {
             created_at: now,
             started_at: None,
             finished_at: None,
-        };
-        let summary = RunSummary::of(&row);
-        let audit = self
-            .change(actor, request_id, "run.start")
-            .session(session(id))
-            .account(account.id)
-            .target(id)
-            .after(&summary)
-            .row();
-        self.inner.store.insert_run(&row, &audit).await.map_err(storage_problem)?;
-        self.inner.runs.work.notify_one();
-        apart(move || RunView::of(&row, Vec::new())).await
+        })
     }
 
     async fn tenant_of(&self, actor: &Actor, account: AccountId) -> Result<String, Problem> {

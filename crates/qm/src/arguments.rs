@@ -45,7 +45,7 @@ pub(crate) use policy::{PolicyCommand, PolicyExplain};
 
 pub(crate) use runs::{ExportFormat, RunsCommand, RunsList, RunsReplay};
 pub(crate) use switches::{SwitchArguments, SwitchCommand, SwitchKind};
-pub(crate) use trigger::TriggerCommand;
+pub(crate) use trigger::{SecretArguments, TriggerCommand, TriggerCreate, TriggerTest, TriggerUpdate};
 
 use crate::env;
 use crate::output::Format;
@@ -196,8 +196,8 @@ fn switch() -> FalseyValueParser {
 /// An id as the lists print it.
 fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| {
-        "not an id, which is a UUID: `qm account list`, `qm token list`, `qm plan list`, `qm runs list` and `qm approval list` show those \
-         that there are"
+        "not an id, which is a UUID: `qm account list`, `qm token list`, `qm plan list`, `qm runs list`, `qm trigger list` and `qm approval list` \
+         show those that there are"
             .to_owned()
     })
 }

@@ -17,6 +17,8 @@ pub(crate) const CREDENTIALS: &str = "QM_CREDENTIALS";
 pub(crate) const CREDENTIAL_PREFIX: &str = "QM_CREDENTIAL_";
 /// The key of a model connection, for `model add`.
 pub(crate) const MODEL_KEY: &str = "QM_MODEL_KEY";
+/// Secrets for `trigger create` and `trigger update`, a JSON object of texts.
+pub(crate) const SECRETS: &str = "QM_SECRETS";
 /// Any value: no colours (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 
@@ -30,6 +32,7 @@ pub(crate) const WITHOUT_FLAG: &[(&str, &str)] = &[
     (MODEL_KEY, "key of a model connection (model add)"),
     ("OPENAI_API_KEY", "makes the model connection `openai`, which every environment has (serve)"),
     ("ANTHROPIC_API_KEY", "makes the model connection `anthropic`, which every environment has (serve)"),
+    (SECRETS, "secrets of a trigger, a JSON object (trigger create, trigger update)"),
     (NO_COLOR, "any value: no colours"),
 ];
 

@@ -63,9 +63,12 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Offboard(arguments) => runtime::talking()?.block_on(commands::offboard::run(&arguments)),
         Command::Audit(arguments) => runtime::talking()?.block_on(commands::audit::run(&arguments)),
         Command::Agent(arguments) => runtime::talking()?.block_on(commands::agent::run(&arguments)),
-        Command::Trigger(command) => commands::trigger::run(&command),
         Command::Plan(command) => runtime::talking()?.block_on(commands::plan::run(&command)),
         Command::Undo(arguments) => runtime::talking()?.block_on(commands::plan::undo(&arguments)),
+        Command::Trigger(command) => match commands::trigger::local(&command) {
+            Some(done) => done,
+            None => runtime::talking()?.block_on(commands::trigger::run(&command)),
+        },
         Command::Runs(command) => runtime::talking()?.block_on(commands::runs::run(&command)),
         Command::AuditLog(arguments) => runtime::talking()?.block_on(commands::audit_log::run(&arguments)),
         Command::Completions { shell } => commands::completions(shell),

@@ -63,7 +63,8 @@ fn is_required(schema: &Value, name: &str) -> bool {
     schema.pointer("/required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|known| known == name))
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, Failure> {
+/// Secrets from a JSON object of texts.
+pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, Failure> {
     // The parser's own error could quote what it read.
     let wrong = || Failure::usage("the credentials are not a JSON object of texts, {\"name\": \"value\"}");
     let object: BTreeMap<String, String> = serde_json::from_str(text).map_err(|_| wrong())?;

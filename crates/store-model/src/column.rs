@@ -6,7 +6,9 @@ use quartermaster_types::{ApprovalState, AuditId, RequestId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{ApprovalKind, Narrowing, Outcome, PlanState, Role, RunState, StoreError, SwitchKind};
+use crate::{
+    ApprovalKind, DeliveryOutcome, Narrowing, Outcome, PlanState, Role, RunState, StoreError, SwitchKind, TriggerKind,
+};
 
 /// How long before its call's start, by the id, an audit record may be dated. Both ids come from clocks that agree to
 /// the millisecond in one process; the slack is for clocks of several machines and for corrections in between.
@@ -77,6 +79,16 @@ pub fn numbers_from_text(column: &'static str, text: &str) -> Result<Vec<u32>, C
 /// Numbers of rows as JSON text.
 pub fn numbers_to_text(numbers: &[u32]) -> String {
     Value::from(numbers.to_vec()).to_string()
+}
+
+/// What makes a trigger start runs.
+pub fn trigger_kind_from_text(column: &'static str, text: &str) -> Result<TriggerKind, CorruptColumn> {
+    TriggerKind::from_name(text).ok_or(CorruptColumn(column))
+}
+
+/// What came of a delivery.
+pub fn delivery_outcome_from_text(column: &'static str, text: &str) -> Result<DeliveryOutcome, CorruptColumn> {
+    DeliveryOutcome::from_name(text).ok_or(CorruptColumn(column))
 }
 
 /// A token's narrowing from its JSON text.
@@ -168,6 +180,14 @@ mod tests {
         assert_eq!(approval_kind_from_text("kind", "all"), Err(CorruptColumn("kind")));
         assert_eq!(numbers_from_text("vetoed", &numbers_to_text(&[1, 7])), Ok(vec![1, 7]));
         assert_eq!(numbers_from_text("vetoed", "[-1]"), Err(CorruptColumn("vetoed")));
+        for kind in [TriggerKind::Webhook, TriggerKind::Schedule] {
+            assert_eq!(trigger_kind_from_text("kind", kind.as_str()), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).ok(), Some(Value::from(kind.as_str())));
+        }
+        for outcome in DeliveryOutcome::ALL {
+            assert_eq!(delivery_outcome_from_text("outcome", outcome.as_str()), Ok(outcome));
+            assert_eq!(serde_json::to_value(outcome).ok(), Some(Value::from(outcome.as_str())));
+        }
         assert_eq!(run_state_from_text("state", "lost"), Err(CorruptColumn("state")));
         assert_eq!(role_from_text("role", "root"), Err(CorruptColumn("role")));
         assert_eq!(outcome_from_text("outcome", ""), Err(CorruptColumn("outcome")));

@@ -13,6 +13,7 @@ mod plans;
 mod reads;
 mod revisions;
 mod runs;
+mod triggers;
 
 pub use approvals::{ApprovalKind, ApprovalQuery, ApprovalRow, Opened, VoteRow, Voted};
 pub use guards::{
@@ -23,6 +24,10 @@ pub use plans::{PlanQuery, PlanRow, PlanState};
 pub use reads::{READ_IDS_MAX, READS_NOTED_MAX, RateBudgetRow, ReadRow};
 pub use revisions::{REVISIONS_KEPT_MAX, REVISIONS_READ_MAX, Revision, Revisions, Stale};
 pub use runs::{RUN_ENTRIES_MAX, RunEntryRow, RunLease, RunQuery, RunRow, RunState};
+pub use triggers::{
+    Acceptance, Accepted, DELIVERIES_KEPT_MAX, DeliveryOutcome, DeliveryRow, ScheduleStep, Started, TriggerKind,
+    TriggerRow, TriggerStart,
+};
 
 pub use quartermaster_audit_chain as audit_chain;
 
@@ -289,7 +294,7 @@ pub struct AuditRow {
     pub token_id: TokenId,
     /// The session, when the caller named one.
     pub session: Option<String>,
-    /// `tool`, `proxy`, `custom`, `api`, or `local` for what was done on the data folder.
+    /// `tool`, `proxy`, `custom`, `api`, `hook` and `schedule` for what triggers start, or `local` for what was done on the data folder.
     pub door: &'static str,
     /// What: `users.suspend`, `account.create`, `token.revoke`.
     pub action: String,

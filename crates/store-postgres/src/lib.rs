@@ -19,6 +19,7 @@ mod revisions;
 mod runs;
 mod schema;
 mod tokens;
+mod triggers;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -21,6 +21,7 @@ mod reads;
 mod runs;
 mod schema;
 mod tokens;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

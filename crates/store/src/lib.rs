@@ -7,6 +7,7 @@ mod plans;
 mod reads;
 mod revisions;
 mod runs;
+mod triggers;
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use quartermaster_definition::notation::{Group, Keys, Object, Shape, optional, required};
 
-use crate::limits::{RUNS_PER_HOUR_MAX, TRIGGER_NAME_MAX};
+use crate::limits::{PATIENCE_MAX_SECONDS, RUNS_PER_HOUR_MAX, TRIGGER_NAME_MAX};
 
 /// The variables of expressions.
 pub(crate) const VARIABLES: &[&str] = &["payload", "headers", "query", "trigger", "item"];
@@ -221,6 +221,11 @@ static RUN: Object = Object {
         required("playbook", Shape::Text, "The name of a playbook that ships, or the whole text of one."),
         required("integrated_account_id", Shape::Text, "The integrated account that runs work on."),
         optional("input", Shape::Map { keys: Keys::SnakeCase, of: &Shape::Any }, "Inputs that are always the same."),
+        optional(
+            "patience_seconds",
+            Shape::Integer { min: 0, max: PATIENCE_MAX_SECONDS },
+            "Seconds that rate limits and passing faults are waited out in all; the playbook's own when left out.",
+        ),
     ],
     groups: &[],
 };

@@ -30,3 +30,7 @@ pub const RUNS_PER_HOUR_DEFAULT: u64 = 100;
 pub const RUNS_PER_HOUR_MAX: u64 = 10_000;
 /// The longest answer to a challenge, in bytes.
 pub const CHALLENGE_ANSWER_MAX_BYTES: usize = 4 * 1_024;
+/// The longest patience of a run, in seconds: a year.
+pub const PATIENCE_MAX_SECONDS: u64 = 366 * 24 * 3_600;
+/// The shortest secret that verifies deliveries, in bytes: shorter ones are guessed.
+pub const SECRET_MIN_BYTES: usize = 12;

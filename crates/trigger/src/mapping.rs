@@ -1,6 +1,6 @@
 //! From a delivery to the runs that it starts.
 
-use quartermaster_expr::Program;
+use quartermaster_expr::{Members, Program};
 use quartermaster_types::{Timestamp, TriggerId};
 use quartermaster_vault::sha256;
 use serde_json::{Map, Value, json};
@@ -85,21 +85,45 @@ impl Facts {
     }
 
     fn evaluate(&self, program: &Program, item: &Value) -> Result<Value, String> {
-        program.evaluate(&self.variables(item)).map_err(|error| error.to_string())
+        let values = self.values(program, item);
+        program.evaluate(&variables(&values)).map_err(|error| error.to_string())
     }
 
     fn holds(&self, program: &Program, item: &Value) -> Result<bool, String> {
-        program.holds(&self.variables(item)).map_err(|error| error.to_string())
+        let values = self.values(program, item);
+        program.holds(&variables(&values)).map_err(|error| error.to_string())
     }
 
-    fn variables<'a>(&'a self, item: &'a Value) -> [(&'a str, &'a Value); 5] {
-        [
+    /// The variables that an expression uses, with the members that it looks at: what else a sender puts into a delivery, however
+    /// long, is no reason to fail.
+    fn values<'p>(&self, program: &'p Program, item: &Value) -> Vec<(&'p str, Value)> {
+        let all = [
             ("payload", &self.payload),
             ("headers", &self.headers),
             ("query", &self.query),
             ("trigger", &self.trigger),
             ("item", item),
-        ]
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, picked(value, program.members(name)?)))).collect()
+    }
+}
+
+fn variables<'a>(values: &'a [(&'a str, Value)]) -> Vec<(&'a str, &'a Value)> {
+    values.iter().map(|(name, value)| (*name, value)).collect()
+}
+
+/// A value with nothing but the members that are looked at.
+fn picked(value: &Value, members: &Members) -> Value {
+    match value {
+        _ if members.is_whole() => value.clone(),
+        Value::Object(object) => Value::Object(
+            members
+                .names()
+                .filter_map(|name| Some((name.to_owned(), picked(object.get(name)?, members.member(name)?))))
+                .collect(),
+        ),
+        Value::Array(_) => Value::Array(Vec::new()),
+        other => other.clone(),
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Run {
     pub account: AccountId,
     /// Inputs that are always the same.
     pub input: Map<String, Value>,
+    /// Seconds that rate limits and passing faults are waited out in all; the machine's own when it is `None`.
+    pub patience_seconds: Option<u64>,
 }
 
 /// What follows when scheduled times went by while nothing was running.

@@ -8,11 +8,13 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use quartermaster_types::Timestamp;
 use quartermaster_vault::{Secrets, same_secret};
+use secrecy::SecretString;
 
 pub(crate) use hmac::{Hmac, SecretEncoding, SignedPart, TimeFormat, TimestampRule};
 pub(crate) use jwt::{BodyHash, Jwt, JwtAlgorithm, PublicKey, public_keys};
 
 use crate::delivery::{Delivery, Reason, Refusal, Verified};
+use crate::limits::SECRET_MIN_BYTES;
 use crate::model::Webhook;
 
 /// The name of the secret that verifies.
@@ -79,12 +81,51 @@ impl Webhook {
         if self.secret_names() == [SECRET] { &[PREVIOUS_SECRET] } else { &[] }
     }
 
-    /// What is wrong with a secret; `None`: nothing. The text never repeats it.
-    pub fn secret_mistake(&self, secrets: &Secrets) -> Option<&'static str> {
-        let Verify::Hmac(hmac) = &self.verify else { return None };
-        let wrong = hmac.keys(secrets).err()?;
-        (wrong.reason == Reason::NoSecret)
-            .then_some("the secret cannot be read as `secret_prefix` and `secret_encoding` say")
+    /// What is wrong with the secrets that are to be stored, each with its name. The texts never repeat them.
+    pub fn secret_mistakes(&self, secrets: &Secrets) -> Vec<(String, String)> {
+        let (needed, optional) = (self.secret_names(), self.optional_secret_names());
+        let missing = needed.iter().filter(|name| secrets.expose(name).is_none());
+        let mut mistakes: Vec<(String, String)> =
+            missing.map(|name| ((*name).to_owned(), "is missing".to_owned())).collect();
+        for name in secrets.names() {
+            let text = secrets.expose(name).unwrap_or_default();
+            let detail = if !needed.contains(&name) && !optional.contains(&name) {
+                let known: Vec<&str> = needed.iter().chain(optional).copied().collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                format!("this trigger has no such secret; it has {known}")
+            } else if name != USERNAME && text.len() < SECRET_MIN_BYTES {
+                format!("at least {SECRET_MIN_BYTES} bytes are expected: a shorter one could be guessed")
+            } else if name == USERNAME && (text.is_empty() || text.contains(':')) {
+                "a user name without a colon is expected".to_owned()
+            } else if !self.can_use(text) {
+                "cannot be read as `secret_prefix` and `secret_encoding` say".to_owned()
+            } else {
+                continue;
+            };
+            mistakes.push((name.to_owned(), detail));
+        }
+        mistakes
+    }
+
+    fn can_use(&self, secret: &str) -> bool {
+        match &self.verify {
+            Verify::Hmac(hmac) => hmac.key(secret).is_some_and(|key| !key.is_empty()),
+            _ => true,
+        }
+    }
+
+    /// A secret of these bytes, written as the trigger wants it.
+    pub fn secret_of(&self, bytes: &[u8]) -> SecretString {
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        SecretString::from(match &self.verify {
+            Verify::Hmac(hmac) => match hmac.secret_encoding {
+                SecretEncoding::Text | SecretEncoding::Hex => hmac.secret_prefix.clone() + &hex(bytes),
+                SecretEncoding::Base64 => {
+                    hmac.secret_prefix.clone() + &GeneralPurpose::new(&STANDARD, BASE64).encode(bytes)
+                }
+            },
+            _ => hex(bytes),
+        })
     }
 
     /// Headers and parameters that hold a secret or a signature: expressions do not see them.

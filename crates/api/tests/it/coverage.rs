@@ -28,6 +28,8 @@ enum Audit {
     Record(&'static str),
     /// None, and why.
     Nothing(&'static str),
+    /// A test of its own looks at it, and why.
+    Elsewhere(&'static str),
 }
 
 /// One operation. In `path` and `body`, names such as `{account}`, `{run}` and `{hash}` stand for what [`Ids`] has.
@@ -53,6 +55,7 @@ struct Ids {
     spare_plan: String,
     approval: String,
     model: String,
+    trigger: String,
     person: String,
 }
 
@@ -66,6 +69,8 @@ impl Ids {
         let spare_plan = super::plans::made(app, "a.miller@company.com").await;
         let model = json!({"name": "ours", "wire": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m-1"});
         app.operator.post("/model", &model).await.expect(201);
+        let trigger = app.operator.request("POST", "/trigger").json(&trigger(app.account, "of the table"));
+        let trigger = trigger.shows_secret().send().await.expect(201);
         Self {
             model: "ours".to_owned(),
             changed,
@@ -73,6 +78,7 @@ impl Ids {
             hash: plan["hash"].as_str().unwrap().to_owned(),
             spare_plan: spare_plan["id"].as_str().unwrap().to_owned(),
             approval: app.approval().await,
+            trigger: trigger["id"].as_str().unwrap().to_owned(),
             run: run["id"].as_str().unwrap().to_owned(),
             account: app.account.to_string(),
             token: made["id"].as_str().unwrap().to_owned(),
@@ -91,6 +97,7 @@ impl Ids {
             spare_plan: NOBODY.to_owned(),
             approval: NOBODY.to_owned(),
             model: "nobodys".to_owned(),
+            trigger: NOBODY.to_owned(),
             person: self.person.clone(),
         }
     }
@@ -110,10 +117,21 @@ impl Ids {
             ("{hash}", &self.hash),
             ("{spare_plan}", &self.spare_plan),
             ("{approval}", &self.approval),
+            ("{trigger}", &self.trigger),
             ("{person}", &self.person),
         ];
         names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
+}
+
+/// The body of a trigger that nobody here can call.
+fn trigger(account: impl std::fmt::Display, about: &str) -> Value {
+    let name = about.replace(' ', "-");
+    let document = format!(
+        "version: 1\nname: {name}\nwebhook: {{verify: bearer}}\ninput: {{email: payload.email}}\n\
+         run: {{playbook: offboard, integrated_account_id: {account}}}\n"
+    );
+    json!({ "document": document })
 }
 
 async fn send(app: &TestApp, client: &Client, operation: &Operation, ids: &Ids) -> Answer {
@@ -130,7 +148,8 @@ async fn send(app: &TestApp, client: &Client, operation: &Operation, ids: &Ids) 
 fn without_ids(answer: &Answer, ids: &Ids) -> Value {
     let mut body = answer.json();
     body["instance"] = Value::Null;
-    let known = [&ids.account, &ids.token, &ids.run, &ids.approval, &ids.changed, &ids.plan, &ids.spare_plan];
+    let known =
+        [&ids.account, &ids.token, &ids.run, &ids.approval, &ids.changed, &ids.plan, &ids.spare_plan, &ids.trigger];
     let text = known.iter().fold(body.to_string(), |text, id| text.replace(*id, "ID"));
     let text = text.replace(&format!("\\\"{}\\\"", ids.model), "ID");
     serde_json::from_str(&text).unwrap()
@@ -203,7 +222,7 @@ async fn what_belongs_to_another_environment_is_not_there() {
                 foreign.expect(200);
                 let text = foreign.text();
                 assert!(
-                    !text.contains(&ids.account) && !text.contains(&ids.token),
+                    [&ids.account, &ids.token, &ids.trigger].iter().all(|id| !text.contains(*id)),
                     "{path} lists what is ours: {text}"
                 );
                 let own = send(&app, &app.operator, &operation, &ids).await.text();
@@ -242,6 +261,7 @@ async fn every_call_and_change_leaves_an_audit_record() {
                     assert!(done || record["outcome"] == "failed", "{place}: {record}");
                 }
             }
+            Audit::Elsewhere(reason) => assert!(!reason.is_empty()),
             Audit::Nothing(reason) => {
                 assert!(!reason.is_empty());
                 assert!(answer.status.is_success(), "{path}: {}", answer.text());

@@ -58,6 +58,10 @@ fn the_table_has_every_write_of_the_document_and_each_declares_the_header() {
     let document = quartermaster_api::document();
     let mut documented = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
+        // Other systems send no key; the same event starts one run there.
+        if quartermaster_api::SIGNED_PATHS.contains(&path.as_str()) {
+            continue;
+        }
         for (method, operation) in item.as_object().unwrap().iter().filter(|(method, _)| *method != "get") {
             let name = format!("{method} {path}");
             let headers: Vec<_> = operation["parameters"].as_array().unwrap().iter().collect();
@@ -118,6 +122,9 @@ async fn every_write_is_done_once_under_its_key() {
     let spare_plan = super::plans::made(&app, "a.miller@company.com").await["id"].as_str().unwrap().to_owned();
     let (hash, plan) = (plan["hash"].as_str().unwrap().to_owned(), plan["id"].as_str().unwrap().to_owned());
     let approval = app.approval().await;
+    let document = writes::trigger("of-the-table").to_string().replace("{account}", &account);
+    let made = app.operator.request("POST", "/trigger").json(&serde_json::from_str::<Value>(&document).unwrap());
+    let trigger = made.shows_secret().send().await.expect(201)["id"].as_str().unwrap().to_owned();
     let fill = |text: &str| {
         [
             ("{changed}", &changed),
@@ -126,6 +133,7 @@ async fn every_write_is_done_once_under_its_key() {
             ("{spare_plan}", &spare_plan),
             ("{run}", &run),
             ("{approval}", &approval),
+            ("{trigger}", &trigger),
             ("{account}", &account),
             ("{spare}", &spare),
             ("{token}", &token),

@@ -10,6 +10,7 @@ mod calls;
 mod coverage;
 mod custom;
 mod document;
+mod hooks;
 mod keys;
 mod models;
 mod odd_upstream;

@@ -40,8 +40,16 @@ impl Held {
 }
 
 impl Gateway {
-    /// Starts to work on runs, on the present Tokio runtime, until [`Gateway::stop_runs`].
+    /// Starts to work on runs, and to start those that are scheduled, on the present Tokio runtime, until [`Gateway::stop_runs`].
     pub fn work_on_runs(&self) {
+        let gateway = self.clone();
+        self.inner.runs.tasks.spawn(async move {
+            let stopping = gateway.inner.runs.stopping.clone();
+            tokio::select! {
+                () = gateway.keep_schedules() => {}
+                () = stopping.cancelled() => {}
+            }
+        });
         let gateway = self.clone();
         self.inner.runs.tasks.spawn(async move {
             let stopping = gateway.inner.runs.stopping.clone();

@@ -22,3 +22,4 @@ mod scenarios;
 mod switches;
 mod tokens;
 mod tools;
+mod triggers;

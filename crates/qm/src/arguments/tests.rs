@@ -44,7 +44,7 @@ fn no_flag_takes_a_secret() {
         let name = argument.get_long().unwrap_or_default();
         let secret = ["secret", "password", "token"].iter().any(|word| name.contains(word));
         assert!(
-            !secret || ["token-file", "token-lifetime", "context-tokens", "max-tokens"].contains(&name),
+            !secret || ["token-file", "token-lifetime", "context-tokens", "max-tokens", "secrets-file"].contains(&name),
             "--{name} of {}",
             command.get_name()
         );

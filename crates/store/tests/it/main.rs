@@ -18,3 +18,4 @@ mod revisions;
 mod runs;
 mod sqlite_file;
 mod support;
+mod triggers;

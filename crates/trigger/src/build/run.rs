@@ -24,7 +24,8 @@ pub(super) fn build(tree: &Node, node: &Node, report: &mut Report<'_>) -> Option
         Some(Value::Object(input)) => input,
         _ => Map::new(),
     };
-    Some(Run { kind: "playbook", definition: definition?.to_owned(), account: account?, input })
+    let patience_seconds = node.get("patience_seconds").and_then(Node::integer);
+    Some(Run { kind: "playbook", definition: definition?.to_owned(), account: account?, input, patience_seconds })
 }
 
 /// The playbook of this name, or the one whose text it is. A name is one word.

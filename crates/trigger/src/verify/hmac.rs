@@ -127,7 +127,7 @@ impl Hmac {
     }
 
     /// The keys that are stored: the secret, and the one before it.
-    pub(super) fn keys(&self, secrets: &Secrets) -> Result<Vec<Vec<u8>>, Refusal> {
+    fn keys(&self, secrets: &Secrets) -> Result<Vec<Vec<u8>>, Refusal> {
         let stored = [SECRET, PREVIOUS_SECRET].into_iter().filter_map(|name| secrets.expose(name));
         let keys: Vec<Vec<u8>> = stored.filter_map(|text| self.key(text)).filter(|key| !key.is_empty()).collect();
         if keys.is_empty() {
@@ -136,7 +136,7 @@ impl Hmac {
         Ok(keys)
     }
 
-    fn key(&self, text: &str) -> Option<Vec<u8>> {
+    pub(super) fn key(&self, text: &str) -> Option<Vec<u8>> {
         let text = text.strip_prefix(self.secret_prefix.as_str())?;
         match self.secret_encoding {
             SecretEncoding::Text => Some(text.as_bytes().to_vec()),

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
-use quartermaster_trigger::{Reason, SIGNATURES_MAX, VERIFIED_HEADER_MAX_BYTES};
+use quartermaster_trigger::{Reason, SECRET_MIN_BYTES, SIGNATURES_MAX, VERIFIED_HEADER_MAX_BYTES};
 use quartermaster_vault::MacAlgorithm;
 
 use crate::support::{NOW, hex, secrets, sign, verify, verify_at, webhook};
@@ -162,9 +162,26 @@ fn several_signatures_in_one_header_and_an_encoded_secret() {
     let many = |count: usize| format!("{}{right}", "v1,AAAA ".repeat(count - 1));
     assert!(with("msg_1", &many(SIGNATURES_MAX)).is_ok());
     assert_eq!(with("msg_1", &many(SIGNATURES_MAX + 1)), Err(Reason::Malformed));
-    let mistaken = secrets(&[("secret", "whsec_*")]);
-    assert!(trigger.webhook().unwrap().secret_mistake(&mistaken).is_some());
-    assert_eq!(trigger.webhook().unwrap().secret_mistake(&known), None);
+    let mistakes = |pairs: &[(&str, &str)]| trigger.webhook().unwrap().secret_mistakes(&secrets(pairs)).len();
+    assert_eq!(mistakes(&[("secret", &secret)]), 0);
+    assert_eq!(mistakes(&[("secret", &secret), ("previous_secret", "whsec_****************")]), 1);
+    let made = trigger.webhook().unwrap().secret_of(&[0xff; 32]);
+    assert_eq!(mistakes(&[("secret", secrecy::ExposeSecret::expose_secret(&made))]), 0);
+}
+
+#[test]
+fn secrets_that_do_not_fit_are_named_and_not_repeated() {
+    let mistakes = |source: &str, pairs: &[(&str, &str)]| {
+        let found = webhook(source).webhook().unwrap().secret_mistakes(&secrets(pairs));
+        assert!(!format!("{found:?}").contains("hunter2"));
+        found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let at = "hunter2-".repeat(2)[..SECRET_MIN_BYTES].to_owned();
+    assert_eq!(mistakes("{verify: bearer}", &[("secret", &at)]), [""; 0]);
+    assert_eq!(mistakes("{verify: bearer}", &[("secret", &at[1..])]), ["secret"]);
+    assert_eq!(mistakes("{verify: bearer}", &[("password", &at)]), ["secret", "password"]);
+    assert_eq!(mistakes("{verify: basic}", &[("username", "a:b"), ("password", &at)]), ["username"]);
+    assert_eq!(mistakes("{verify: basic}", &[]), ["username", "password"]);
 }
 
 /// One header with both: `t=…,v1=…`.

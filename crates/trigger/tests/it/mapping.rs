@@ -155,3 +155,16 @@ fn a_schedule_starts_one_run_for_each_time() {
     assert_ne!(of(NOW).dedupe, of(NOW.plus_ms(60_000)).dedupe);
     assert_eq!(of(NOW).dedupe, of(NOW).dedupe);
 }
+
+#[test]
+fn what_no_expression_looks_at_is_no_reason_to_fail() {
+    let trigger = trigger(
+        "when: payload.tags.size() == 2 && has(payload.employee.email)\ninput: {email: payload.employee.email}\n",
+    );
+    let long = "x".repeat(1_000_000);
+    let payload = json!({
+        "employee": {"email": "a@b.c", "photo": long}, "tags": [1, 2], "others": vec![0; 200_000], "note": long,
+    });
+    let considered = consider(&trigger, payload);
+    assert_eq!(start(&considered[0]).input["email"], "a@b.c");
+}

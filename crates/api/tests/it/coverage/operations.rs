@@ -36,6 +36,7 @@ pub(super) fn operations() -> Vec<Operation> {
         models(),
         runs(),
         plans(),
+        triggers(),
         service(),
         deletions(),
     ]
@@ -320,6 +321,43 @@ fn approvals() -> Vec<Operation> {
     ]
 }
 
+fn triggers() -> Vec<Operation> {
+    vec![
+        operation("get", "/trigger", "/trigger", NOTHING, Listed, READ),
+        operation(
+            "post",
+            "/trigger",
+            "/trigger",
+            |app| Some(super::trigger(app.account, "audited")),
+            Nothing("the account is named in the document; the gateway's tests look at a foreign one"),
+            Record("trigger.create"),
+        ),
+        operation("get", "/trigger/{id}", "/trigger/{trigger}", NOTHING, Named, READ),
+        operation(
+            "patch",
+            "/trigger/{id}",
+            "/trigger/{trigger}",
+            |_| Some(json!({"enabled": false})),
+            Named,
+            Record("trigger.update"),
+        ),
+        operation("post", "/trigger/{id}/test", "/trigger/{trigger}/test", EMPTY, Named, READ),
+        operation("get", "/trigger/{id}/deliveries", "/trigger/{trigger}/deliveries", NOTHING, Named, READ),
+        operation(
+            "post",
+            "/hook/{id}",
+            "/hook/{trigger}",
+            EMPTY,
+            Nothing(
+                "a hook belongs to no environment of the caller's; what is not verified is answered like what is not there",
+            ),
+            Audit::Elsewhere(
+                "what it starts is recorded as `run.start`, as the test of hooks shows; strangers write no records",
+            ),
+        ),
+    ]
+}
+
 fn policy() -> Vec<Operation> {
     const DOCUMENT: fn(&TestApp) -> Option<Value> = |_| Some(json!({"document": "version: 1"}));
     const OWN: Foreign =
@@ -399,6 +437,7 @@ fn service() -> Vec<Operation> {
 fn deletions() -> Vec<Operation> {
     vec![
         operation("delete", "/model/{name}", "/model/{model}", NOTHING, Named, Record("model.delete")),
+        operation("delete", "/trigger/{id}", "/trigger/{trigger}", NOTHING, Named, Record("trigger.delete")),
         operation("delete", "/token/{id}", "/token/{token}", NOTHING, Named, Record("token.revoke")),
         operation(
             "delete",

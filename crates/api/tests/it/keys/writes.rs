@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// One write of the document, and the same with another payload. `{account}`, `{spare}`, `{token}`, `{approval}`, `{nobody}`, `{person}` and `{other}`
+/// One write of the document, and the same with another payload. `{account}`, `{spare}`, `{token}`, `{approval}`, `{trigger}`, `{nobody}`, `{person}` and `{other}`
 /// stand for ids.
 pub(super) struct Write {
     pub(super) operation: &'static str,
@@ -27,7 +27,10 @@ fn write(operation: &'static str, status: u16, path: &'static str, body: Value, 
 
 /// Every write. Deletions of what others need come last.
 pub(super) fn writes() -> Vec<Write> {
-    [calls(), raw_calls(), configuration(), switches(), runs(), plans(), deletions()].into_iter().flatten().collect()
+    [calls(), raw_calls(), configuration(), switches(), runs(), plans(), triggers(), deletions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The vendor knows only `suspend`; what it says of the rest is an answer too.
@@ -246,9 +249,39 @@ fn plans() -> Vec<Write> {
     ]
 }
 
+/// The body of a trigger.
+pub(super) fn trigger(name: &str) -> Value {
+    let document = format!(
+        "version: 1\nname: {name}\nwebhook: {{verify: bearer}}\ninput: {{email: payload.email}}\n\
+         run: {{playbook: offboard, integrated_account_id: {{account}}}}\n"
+    );
+    json!({ "document": document })
+}
+
+fn triggers() -> Vec<Write> {
+    vec![
+        write("post /trigger", 201, "/trigger", trigger("keyed"), ("/trigger", trigger("other"))),
+        write(
+            "patch /trigger/{id}",
+            200,
+            "/trigger/{trigger}",
+            json!({"enabled": false}),
+            ("/trigger/{trigger}", json!({"enabled": true})),
+        ),
+        write(
+            "post /trigger/{id}/test",
+            200,
+            "/trigger/{trigger}/test",
+            json!({"body": "{}"}),
+            ("/trigger/{trigger}/test", json!({"body": "[]"})),
+        ),
+    ]
+}
+
 fn deletions() -> Vec<Write> {
     vec![
         write("delete /model/{name}", 204, "/model/keyed", Value::Null, ("/model/other", Value::Null)),
+        write("delete /trigger/{id}", 204, "/trigger/{trigger}", Value::Null, ("/trigger/{nobody}", Value::Null)),
         write("delete /token/{id}", 204, "/token/{token}", Value::Null, ("/token/{nobody}", Value::Null)),
         write(
             "delete /integrated-account/{id}",
