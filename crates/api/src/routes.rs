@@ -81,6 +81,7 @@ fn configuration() -> OpenApiRouter<App> {
         .routes(routes!(policy::get_policy, policy::put_policy))
         .routes(routes!(policy::check_policy))
         .routes(routes!(policy::test_policy))
+        .routes(routes!(policy::get_blast_radius))
         .routes(routes!(policy::list_policy_versions))
         .routes(routes!(policy::get_policy_version))
         .routes(routes!(policy::restore_policy))

@@ -314,6 +314,8 @@ pub(crate) struct Token {
     methods: Option<Vec<String>>,
     /// Whether raw `/custom` calls are allowed.
     custom: bool,
+    /// The address of the person behind it.
+    email: Option<String>,
     /// Whether it makes environments and other operator tokens.
     operator: bool,
     /// When it ends.
@@ -358,6 +360,9 @@ pub(crate) struct NewToken {
     /// Whether raw `/custom` calls are allowed.
     #[schema(default = false)]
     custom: Option<bool>,
+    /// The e-mail address of the person behind it: `self` in a policy protects them.
+    #[schema(max_length = 320)]
+    email: Option<String>,
     /// When it ends; left out, never.
     #[schema(format = "date-time")]
     expires_at: Option<String>,

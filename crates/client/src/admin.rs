@@ -47,6 +47,8 @@ pub struct NewToken {
     pub methods: Option<Vec<String>>,
     /// Whether raw calls are allowed.
     pub custom: bool,
+    /// The e-mail address of the person behind it.
+    pub email: Option<String>,
     /// When it ends, RFC 3339.
     pub expires_at: Option<String>,
     /// Whether it is to make environments and other operator tokens (operators only).
@@ -141,6 +143,7 @@ impl Client {
             ("tools", token.tools.as_ref().map(|tools| json!(tools))),
             ("methods", token.methods.as_ref().map(|methods| json!(methods))),
             ("custom", token.custom.then(|| json!(true))),
+            ("email", token.email.as_ref().map(|email| json!(email))),
             ("expires_at", token.expires_at.as_ref().map(|at| json!(at))),
             ("operator", token.operator.then(|| json!(true))),
         ] {

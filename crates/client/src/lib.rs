@@ -27,7 +27,7 @@ pub use error::ClientError;
 pub use model::{Account, AuditEntry, CreatedEnvironment, CreatedToken, Integration, Lifecycle, ListPage, Page, Token};
 pub use models::{ModelAnswer, ModelConnection, ModelUsage};
 pub use plans::{Execution, NewPlan, Plan, PlanCost, PlanRow, PlanSummary, PlanTotals};
-pub use policy::{Policy, PolicyCaseResult, PolicyTest, PolicyVersion};
+pub use policy::{BlastLimit, BlastSubject, Policy, PolicyCaseResult, PolicyTest, PolicyVersion};
 pub use rate::RateHeaders;
 pub use runs::{NewAgent, NewRun, Run, RunStep, RunSummary, RunsQuery};
 pub use switches::{Switch, SwitchSubject};

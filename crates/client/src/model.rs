@@ -70,6 +70,9 @@ pub struct Token {
     /// Whether it makes environments and other operator tokens.
     #[serde(default)]
     pub operator: bool,
+    /// The address of the person behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// When it ends.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,

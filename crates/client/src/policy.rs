@@ -67,7 +67,48 @@ pub struct PolicyCaseResult {
     pub decision: Value,
 }
 
+/// How much of a limit has been used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlastLimit {
+    /// The limit's name.
+    pub limit: String,
+    /// Whom it counts for.
+    pub per: String,
+    /// The window.
+    #[serde(default)]
+    pub within_seconds: Option<u64>,
+    /// How many changes it allows.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// Which part of the directory it allows.
+    #[serde(default)]
+    pub share: Option<f64>,
+    /// Those who have used most of it.
+    pub subjects: Vec<BlastSubject>,
+}
+
+/// How much one of them has used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlastSubject {
+    /// Who.
+    pub subject: String,
+    /// Changes that count now.
+    pub used: u64,
+    /// The oldest of them.
+    pub first_at: Timestamp,
+    /// The newest.
+    pub last_at: Timestamp,
+    /// When the oldest leaves the window.
+    #[serde(default)]
+    pub frees_at: Option<Timestamp>,
+}
+
 impl Client {
+    /// How much of each limit of the policy has been used.
+    pub async fn blast_radius(&self) -> Result<Vec<BlastLimit>, ClientError> {
+        self.every("/policy/blast-radius", &[], usize::MAX).await
+    }
+
     /// The policy in force, or one of its versions.
     pub async fn policy(&self, version: Option<i64>) -> Result<Policy, ClientError> {
         let path = version.map_or_else(|| "/policy".to_owned(), |version| format!("/policy/version/{version}"));

@@ -11,6 +11,7 @@ mod links;
 mod method;
 mod pagination;
 mod placement;
+mod principal;
 mod resource;
 pub(crate) mod schema_value;
 mod variables;
@@ -68,6 +69,7 @@ struct Parts {
     hosts: Vec<Template>,
     connection: connection::Connection,
     auth: Option<crate::plan::Auth>,
+    principal: Option<crate::plan::Principal>,
     headers: Vec<(String, Template)>,
     rate_limits: crate::plan::RateLimitRules,
     errors: crate::plan::ErrorRules,
@@ -82,6 +84,7 @@ impl Parts {
             hosts: hosts::further(context, report),
             connection: connection::build(root, report),
             auth: auth::build(context, report),
+            principal: principal::build(context, report),
             headers: root.get("headers").map_or_else(Vec::new, |node| {
                 placement::fixed(node, true, context, &placement::Allowed::CONNECTION, report)
             }),
@@ -110,6 +113,7 @@ impl Parts {
             connection_fields: self.connection.fields,
             credential_fields: self.connection.credentials,
             auth: self.auth?,
+            principal: self.principal,
             verify: root.at(&["connection", "verify"]).and_then(links::named_call),
             headers: self.headers,
             rate_limits: self.rate_limits,

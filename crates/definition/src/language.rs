@@ -58,6 +58,20 @@ static CONNECTION: Object = Object {
             "How calls prove who they are.",
         ),
         optional("verify", CALL, "A read that shows that the connection works."),
+        optional(
+            "principal",
+            Shape::Object(&PRINCIPAL),
+            "Which of the vendor's records the connection itself works as: policies can protect it.",
+        ),
+    ],
+    groups: &[],
+};
+
+static PRINCIPAL: Object = Object {
+    fields: &[
+        optional("resource", Shape::Text, "The resource that holds the record; that of `lifecycle` when left out."),
+        required("at", Shape::Pointer, "Where in a record the value stands that tells it."),
+        required("equals", Shape::Template, "The value; may use `connection`. Upper and lower case are the same."),
     ],
     groups: &[],
 };

@@ -38,6 +38,8 @@ pub struct Plan {
     pub credential_fields: Vec<CredentialField>,
     /// How calls prove who they are.
     pub auth: Auth,
+    /// Which of the vendor's records the connection itself works as, when the definition says how that is known.
+    pub principal: Option<Principal>,
     /// The call that shows that a connection works; made when an account is created or changed.
     pub verify: Option<NamedCall>,
     /// Headers on every call, rendered with `connection`.
@@ -174,6 +176,17 @@ pub enum ClientAuth {
     Body,
     /// Everything as a JSON object.
     Json,
+}
+
+/// Which record is that of the connection itself: the person or service account that the vendor takes its calls for.
+#[derive(Debug)]
+pub struct Principal {
+    /// The resource that holds it.
+    pub resource: String,
+    /// Where in a record the value stands that tells it, JSON Pointer.
+    pub at: String,
+    /// The value; may use `connection`.
+    pub equals: Template,
 }
 
 /// A call by name with fixed arguments.

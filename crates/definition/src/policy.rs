@@ -4,11 +4,18 @@
 
 mod approval;
 mod build;
+mod build_guards;
 mod language;
+mod protected;
 
 use quartermaster_expr::Program;
 use quartermaster_types::{AccountId, TokenId};
 use serde_json::Value;
+
+pub use protected::{
+    BLAST_CHANGES_MAX, BLAST_WINDOW_MAX_SECONDS, BlastLimit, POLICY_BLAST_MAX, POLICY_PROTECTED_MAX,
+    PROTECTED_NAMED_MAX, Per, Protected, Room, SHARE_WHOLE,
+};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Level, Rule};
 use crate::notation::{self, Report, Source};
@@ -30,7 +37,7 @@ pub const BECAUSE_MAX_BYTES: usize = 1000;
 /// The variables that `when` may use.
 ///
 /// `tool`, `method` (`users.suspend`; `custom.post` for raw calls), `effect`, `door` (texts); `arguments` (map); `account`
-/// (`id`, `integration`, `tenant_id`, `sandbox`); `actor` (`token_id`, `name`, `role`, `session`); `time` (UTC: `at`, `date`,
+/// (`id`, `integration`, `tenant_id`, `sandbox`); `actor` (`token_id`, `name`, `email`, `role`, `session`); `time` (UTC: `at`, `date`,
 /// `year`, `month`, `day`, `hour`, `minute`, `weekday` with 1 for Monday); `record` (the record, read afresh; null where the
 /// call names none).
 pub const POLICY_VARIABLES: &[&str] =
@@ -66,6 +73,20 @@ pub struct Policy {
     pub default: Defaults,
     /// Rules in the order of the document. Names are unique.
     pub rules: Vec<PolicyRule>,
+    /// Records that nothing may be taken away from.
+    pub protected: Vec<Protected>,
+    /// How many changes may be made.
+    pub blast_radius: Vec<BlastLimit>,
+}
+
+impl Policy {
+    /// Whether it can refuse anything.
+    pub fn says_something(&self) -> bool {
+        !self.rules.is_empty()
+            || self.default != Defaults::default()
+            || !self.protected.is_empty()
+            || !self.blast_radius.is_empty()
+    }
 }
 
 /// What becomes of calls that no rule decides, by what they do to the world.
@@ -134,6 +155,13 @@ pub struct Matchers {
     pub tokens: Option<Vec<TokenId>>,
     /// `tool`, `proxy` or `custom`.
     pub doors: Option<Vec<String>>,
+}
+
+impl Matchers {
+    /// Whether it is about calls that it names: raw ones by their door, others by tool or method.
+    pub fn names_the_call(&self) -> bool {
+        self.tools.is_some() || self.methods.is_some() || self.doors.is_some()
+    }
 }
 
 /// Loads a policy from its YAML text. `file_name` is only used in messages; nothing is read.

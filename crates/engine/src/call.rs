@@ -146,6 +146,8 @@ pub struct Failure {
     pub rate_limits: RateLimits,
     /// The record before the write, when it was read.
     pub before: Option<Bytes>,
+    /// Whether the upstream accepted the write, so that the change most likely happened: what failed came after it.
+    pub is_accepted: bool,
     /// Calls made.
     pub upstream_calls: u32,
 }

@@ -33,6 +33,8 @@ pub(crate) struct Run<'a> {
     pub(crate) limits: RateLimits,
     /// The record before the write.
     pub(crate) before: Option<Bytes>,
+    /// Whether the upstream accepted the write.
+    pub(crate) is_accepted: bool,
 }
 
 /// What a request is for: decides how failures are told and whether waiting is allowed.
@@ -70,12 +72,19 @@ impl<'a> Run<'a> {
             calls: 0,
             limits: RateLimits::default(),
             before: None,
+            is_accepted: false,
         }
     }
 
     /// The failure that `problem` makes of this call.
     pub(crate) fn failure(self, problem: Problem) -> Failure {
-        Failure { problem, rate_limits: self.limits, before: self.before, upstream_calls: self.calls }
+        Failure {
+            problem,
+            rate_limits: self.limits,
+            before: self.before,
+            is_accepted: self.is_accepted,
+            upstream_calls: self.calls,
+        }
     }
 
     /// What is left of the caller's patience.

@@ -53,6 +53,7 @@ async fn change(run: &mut Run<'_>, transition: &Transition, read: Option<&Method
         Ok(body) => body,
         Err(problem) => return already(run, transition, read, problem).await,
     };
+    run.is_accepted = true;
     match (state(&body, &transition.at), read) {
         (Some(state), _) if state == transition.to => Ok(answer(run, body, Some(true))),
         (None, None) => Ok(answer(run, body, None)),

@@ -205,6 +205,9 @@ impl Gateway {
         match self.execute(prepared, None).await {
             Ok(answer) => {
                 self.remember(actor, prepared, &answer).await;
+                if let Answer::List(list) = &answer {
+                    self.learn_size(actor, prepared, list).await;
+                }
                 let calls = upstream_calls(&answer);
                 let answer = self.answer(prepared, answer);
                 record.done(calls).await;
@@ -256,7 +259,17 @@ impl Gateway {
         {
             (guarded.result, guarded.approval) = (Err(problem.into()), None);
         }
-        let guarded = self.with_approval(actor, prepared, guarded, Asking::Call).await;
+        let mut guarded = self.with_approval(actor, prepared, guarded, Asking::Call).await;
+        // Last, so that only what is about to be sent is counted.
+        let mut counted = None;
+        if guarded.result.is_ok() {
+            counted = self.count_change(actor, prepared, &mut guarded).await;
+            if guarded.result.is_err()
+                && let Some(taken) = guarded.taken.take()
+            {
+                self.give_back(taken).await;
+            }
+        }
         record.guarded(&prepared.entry, &guarded);
         if let Err(failed) = guarded.result {
             drop(turn);
@@ -266,6 +279,8 @@ impl Gateway {
         }
         let executed = self.execute(prepared, guarded.before).await;
         drop(turn);
+        self.settle_count(actor, counted, &executed).await;
+        let is_accepted = executed.as_ref().is_err_and(|failure| failure.is_accepted);
         let (result, record) = match executed {
             Ok(answer) => {
                 self.remember(actor, prepared, &answer).await;
@@ -277,8 +292,8 @@ impl Gateway {
                 (Err(CallProblem { problem: failure.problem, rate_limits: failure.rate_limits }), record)
             }
         };
-        self.settle(claim, &result).await;
-        let result = self.unless_in_vain(guarded.taken, result).await;
+        self.settle(claim, &result, is_accepted).await;
+        let result = self.unless_in_vain(guarded.taken.filter(|_| !is_accepted), result).await;
         match record.commit().await {
             Ok(()) => result,
             // The vendor's refusal is the better news; a change without a record must be told.
@@ -315,8 +330,13 @@ impl Gateway {
 
     /// Sends it. `before`: the record that the guards read, so that it is not read again.
     async fn execute(&self, prepared: &Prepared, before: Option<Bytes>) -> Result<Answer, Failure> {
-        let nothing_sent =
-            |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
+        let nothing_sent = |problem| Failure {
+            problem,
+            rate_limits: RateLimits::default(),
+            before: None,
+            is_accepted: false,
+            upstream_calls: 0,
+        };
         let entry = &prepared.entry;
         let connection = entry.connection().map_err(nothing_sent)?;
         let credentials = || entry.credentials();
@@ -329,7 +349,12 @@ impl Gateway {
         match answer {
             Answer::List(mut list) => {
                 let next = match &list.next {
-                    Some(position) => Some(prepared.cursor.seal(&self.inner.cursors, prepared.method(), position)?),
+                    Some(position) => Some(prepared.cursor.seal(
+                        &self.inner.cursors,
+                        prepared.method(),
+                        position,
+                        list.scanned.unwrap_or(list.count),
+                    )?),
                     None => None,
                 };
                 let rate_limits = std::mem::take(&mut list.rate_limits);
@@ -372,7 +397,10 @@ impl Gateway {
         record.forget();
         let prepared = prepared?;
         let guarded = self.guard(actor, &prepared).await;
-        let guarded = self.with_approval(actor, &prepared, guarded, Asking::Rehearsal).await;
+        let mut guarded = self.with_approval(actor, &prepared, guarded, Asking::Rehearsal).await;
+        if guarded.result.is_ok() && prepared.method().effect != Effect::Read {
+            self.rehearse_count(actor, &prepared, &mut guarded).await;
+        }
         let request = match &guarded.result {
             Ok(()) => {
                 let entry = &prepared.entry;

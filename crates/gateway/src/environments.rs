@@ -79,7 +79,13 @@ fn half_made(error: StoreError) -> Problem {
 }
 
 fn first_token() -> NewToken {
-    NewToken { name: "first admin".to_owned(), role: Role::Admin, narrowing: Narrowing::default(), expires_at: None }
+    NewToken {
+        name: "first admin".to_owned(),
+        role: Role::Admin,
+        narrowing: Narrowing::default(),
+        email: None,
+        expires_at: None,
+    }
 }
 
 /// Creates the first environment (`default`) and its operator token in an empty store: `qm init`.

@@ -45,7 +45,7 @@ pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
 pub use integrations::IntegrationView;
 pub use models::{ModelAnswer, ModelChange, ModelList, ModelSource, ModelView, NewModel};
 pub use page::{Page, PageQuery};
-pub use policy::{CaseResult, PolicyCheck, PolicyTest, PolicyVersionView, PolicyView};
+pub use policy::{BlastSubjectView, BlastView, CaseResult, PolicyCheck, PolicyTest, PolicyVersionView, PolicyView};
 pub use switches::{SwitchSubject, SwitchView};
 pub use tokens::{Actor, NewToken, TokenView};
 pub use tools::{RenderedTools, ToolQuery};
@@ -58,8 +58,8 @@ use accounts::{AccountEntry, EnvironmentKey};
 use audit::{AuditLog, Sink};
 use cache::Cache;
 use limits::{
-    ACCOUNTS_CACHED_MAX, ACTORS_CACHED_MAX, DATA_KEYS_CACHED_MAX, IDEMPOTENCY_KEPT_FOR, IDEMPOTENCY_PRUNE_EVERY,
-    NAMES_IN_HINT_MAX, PLAN_KEPT_FOR, POLICIES_CACHED_MAX, SHUTDOWN_PATIENCE,
+    ACCOUNTS_CACHED_MAX, ACTORS_CACHED_MAX, BLAST_KEPT_FOR, DATA_KEYS_CACHED_MAX, IDEMPOTENCY_KEPT_FOR,
+    IDEMPOTENCY_PRUNE_EVERY, NAMES_IN_HINT_MAX, PLAN_KEPT_FOR, POLICIES_CACHED_MAX, SHUTDOWN_PATIENCE,
 };
 use metrics::Metrics;
 use plans::Plans;
@@ -221,7 +221,7 @@ fn observer(metrics: &Arc<Metrics>, further: Option<Observer>) -> Observer {
     })
 }
 
-/// Clears away forgotten idempotency keys, readings, plans and events for as long as the gateway lives.
+/// Clears away forgotten idempotency keys, readings, plans, events and counted changes for as long as the gateway lives.
 async fn prune(inner: std::sync::Weak<Inner>) {
     loop {
         let Some(alive) = inner.upgrade() else { return };
@@ -242,6 +242,10 @@ async fn prune(inner: std::sync::Weak<Inner>) {
         }
         if let Err(error) = inner.store.prune_triggers(inner.clock.now()).await {
             tracing::warn!(%error, "old events of triggers could not be cleared away");
+        }
+        let before = inner.clock.now().plus_ms(-(BLAST_KEPT_FOR.as_millis() as i64));
+        if let Err(error) = inner.store.prune_blast(before).await {
+            tracing::warn!(%error, "old counts of changes could not be cleared away");
         }
     }
 }

@@ -16,6 +16,12 @@ pub const SWITCHES_MAX: usize = 1_000;
 pub const SWITCH_REASON_MAX_BYTES: usize = 500;
 /// The longest name of a tool, in bytes.
 pub const TOOL_NAME_MAX_BYTES: usize = 64;
+/// How long changes are counted that have no window: those of a run or session that lasts longer begin anew.
+pub const BLAST_KEPT_FOR: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// Runs, sessions, tokens or accounts that the view of a limit shows.
+pub const BLAST_SUBJECTS_SHOWN_MAX: u32 = 100;
+/// How long the size of a directory is believed; afterwards it has to be seen again.
+pub const DIRECTORY_SIZE_TRUSTED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Cases that one test of a policy takes.
 pub const POLICY_CASES_MAX: usize = 200;
 /// Rows that the card of an approval shows.
@@ -118,6 +124,8 @@ pub const PAGE_LIMIT_DEFAULT: i64 = 50;
 pub const TENANT_ID_MAX_BYTES: usize = 255;
 /// The longest token or environment name, in bytes.
 pub const NAME_MAX_BYTES: usize = 100;
+/// The longest e-mail address, in bytes.
+pub const EMAIL_MAX_BYTES: usize = 320;
 /// The longest connection value, in bytes.
 pub const CONNECTION_VALUE_MAX_BYTES: usize = 2 * 1024;
 /// The longest single credential, in bytes (a private key fits).

@@ -1,7 +1,9 @@
 //! An environment's policy: one document, its versions, and the compiled form that calls are decided by.
 
+mod blast;
 mod cases;
 mod door;
+mod record;
 
 use std::sync::Arc;
 
@@ -11,8 +13,11 @@ use quartermaster_types::{Code, EnvironmentId, Problem, RequestId, Timestamp, To
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use blast::Counted;
+pub use blast::{BlastSubjectView, BlastView};
 pub use cases::{CaseResult, PolicyTest};
-pub(crate) use door::{Guarded, read_of, reader_of, unread};
+pub(crate) use door::{Guarded, unread};
+pub(crate) use record::{read_of, reader_of};
 
 use crate::page::{self, Page, PageQuery};
 use crate::{Actor, Gateway, rights, storage_problem};

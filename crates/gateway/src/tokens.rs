@@ -7,7 +7,7 @@ use quartermaster_types::{Code, EnvironmentId, FieldError, Problem, RequestId, T
 use quartermaster_vault::ApiToken;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::limits::{NAME_MAX_BYTES, NAMES_IN_HINT_MAX, NARROWING_MAX_ITEMS};
+use crate::limits::{EMAIL_MAX_BYTES, NAME_MAX_BYTES, NAMES_IN_HINT_MAX, NARROWING_MAX_ITEMS};
 use crate::page::{self, Page, PageQuery};
 use crate::{Gateway, rights, storage_problem, vault_problem};
 
@@ -32,6 +32,8 @@ pub struct Actor {
     pub operator: bool,
     /// Its narrowing.
     pub narrowing: Narrowing,
+    /// The address of the person behind it.
+    pub email: Option<String>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
@@ -52,6 +54,9 @@ pub struct TokenView {
     /// Narrowing.
     #[serde(flatten)]
     pub narrowing: Narrowing,
+    /// The address of the person behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
@@ -69,6 +74,9 @@ pub struct NewToken {
     pub role: Role,
     /// Narrowing.
     pub narrowing: Narrowing,
+    /// The e-mail address of the person behind it, whom `self` in a policy protects; at most
+    /// [`EMAIL_MAX_BYTES`](crate::limits::EMAIL_MAX_BYTES).
+    pub email: Option<String>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
@@ -218,6 +226,10 @@ impl Gateway {
         if let Some(detail) = name_mistake(&token.name) {
             errors.push(("/name".to_owned(), detail));
         }
+        if let Some(email) = token.email.as_ref().filter(|email| !is_email(email)) {
+            let detail = format!("{} bytes that are no e-mail address of at most {EMAIL_MAX_BYTES}", email.len());
+            errors.push(("/email".to_owned(), detail));
+        }
         let now = self.inner.clock.now();
         match (token.expires_at, actor.expires_at) {
             (Some(at), _) if at <= now => errors.push(("/expires_at".to_owned(), format!("{at} is not in the future"))),
@@ -318,8 +330,18 @@ fn actor(row: TokenRow) -> Actor {
         role: row.role,
         operator: row.operator,
         narrowing: row.narrowing,
+        email: row.email,
         expires_at: row.expires_at,
     }
+}
+
+/// Whether a text can be an e-mail address: something, an `@`, something, without blanks.
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    let is_blank = |letter: char| letter.is_whitespace() || letter.is_control();
+    text.len() <= EMAIL_MAX_BYTES
+        && !text.contains(is_blank)
+        && parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
 }
 
 /// What is wrong with a name; `None`: nothing.
@@ -350,6 +372,7 @@ pub(crate) fn token_row(
         role: token.role,
         operator,
         narrowing: token.narrowing,
+        email: token.email,
         expires_at: token.expires_at,
         revoked_at: None,
         created_at: now,
@@ -364,6 +387,7 @@ fn view(row: &TokenRow) -> TokenView {
         role: row.role,
         operator: row.operator,
         narrowing: row.narrowing.clone(),
+        email: row.email.clone(),
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
         created_at: row.created_at,

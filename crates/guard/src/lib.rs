@@ -3,11 +3,13 @@
 //! [`Ledger`] remembers which ids a session has read, so that a write to an id that nobody read is refused before anything is
 //! sent. [`decide()`] goes through a closed list of [`Rule`]s over [`CallFacts`]; [`decide_policy()`] asks the environment's own policy.
 
+pub mod blast;
 pub mod decide;
 pub mod expect;
 mod hash;
 pub mod ledger;
 pub mod policy;
+pub mod protected;
 
 pub use decide::{
     CallFacts, Decision, Door, MethodFacts, Role, Rule, SwitchFacts, SwitchedOff, decide, decide_token,

@@ -10,11 +10,13 @@ mod variables;
 use quartermaster_definition::plan::{Effect, MethodKind};
 use quartermaster_definition::policy::{ApprovalTerms, Matchers, Policy, PolicyRule, Verdict};
 use quartermaster_definition::tools::method_matches;
+use quartermaster_expr::Program;
 use quartermaster_types::{AccountId, Timestamp, TokenId};
 use serde_json::{Map, Value};
 
 use crate::{Door, Role};
 pub use explain::RULES_EXPLAINED_MAX;
+pub(crate) use explain::cut;
 use variables::Variables;
 
 /// The method of a call, as rules see it.
@@ -57,6 +59,8 @@ pub struct PolicyFacts<'a> {
     pub token: TokenId,
     /// Its name.
     pub token_name: &'a str,
+    /// The address of the person behind it.
+    pub token_email: Option<&'a str>,
     /// Its role.
     pub role: Role,
     /// The session that the caller named.
@@ -148,6 +152,16 @@ fn held(rule: &PolicyRule, variables: &Variables<'_>) -> Held {
         Ok(false) => Held::No,
         Err(error) => Held::Failed(error.message),
     }
+}
+
+/// Whether a rule holds for a call that names no record; one whose condition cannot be evaluated does not.
+pub(crate) fn holds(rule: &PolicyRule, facts: &PolicyFacts<'_>) -> bool {
+    held(rule, &Variables::new(facts, &Value::Null)) == Held::Yes
+}
+
+/// Whether a condition holds for a record; the error says why that cannot be told.
+pub(crate) fn evaluate(when: &Program, facts: &PolicyFacts<'_>, record: &Value) -> Result<bool, String> {
+    Variables::new(facts, record).evaluate(when).map_err(|error| error.message)
 }
 
 /// Whether every list that is given has the call.

@@ -143,6 +143,8 @@ pub struct TokenRow {
     pub operator: bool,
     /// Narrowing.
     pub narrowing: Narrowing,
+    /// The address of the person behind it.
+    pub email: Option<String>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.

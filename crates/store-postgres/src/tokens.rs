@@ -19,6 +19,7 @@ struct TokenColumns {
     role: String,
     operator: bool,
     narrowing: String,
+    email: Option<String>,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
     created_at: i64,
@@ -37,6 +38,7 @@ impl TryFrom<TokenColumns> for TokenRow {
             role: role_from_text("tokens.role", &columns.role)?,
             operator: columns.operator,
             narrowing: narrowing_from_text("tokens.narrowing", &columns.narrowing)?,
+            email: columns.email,
             expires_at: columns.expires_at.map(Timestamp::from_unix_ms),
             revoked_at: columns.revoked_at.map(Timestamp::from_unix_ms),
             created_at: Timestamp::from_unix_ms(columns.created_at),
@@ -49,7 +51,7 @@ macro_rules! select_tokens {
         sqlx::query_as!(
             TokenColumns,
             r#"SELECT environment_id AS "environment_id: Key", id AS "id: Key", name, hash, prefix, role, operator, narrowing,
-                      expires_at, revoked_at, created_at
+                      email, expires_at, revoked_at, created_at
                FROM tokens WHERE "# + $condition
             $(, $argument)*
         )
@@ -63,9 +65,9 @@ impl PostgresStore {
         let narrowing = narrowing_to_text(&row.narrowing)?;
         let mut transaction = self.begin(OPERATION).await?;
         sqlx::query!(
-            "INSERT INTO tokens (environment_id, id, name, hash, prefix, role, operator, narrowing, expires_at,
-                                 revoked_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO tokens (environment_id, id, name, hash, prefix, role, operator, narrowing, email,
+                                 expires_at, revoked_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             Key(row.environment_id.0) as _,
             Key(row.id.0) as _,
             row.name.as_str(),
@@ -74,6 +76,7 @@ impl PostgresStore {
             row.role.as_str(),
             row.operator,
             narrowing,
+            row.email.as_deref(),
             row.expires_at.map(Timestamp::unix_ms),
             row.revoked_at.map(Timestamp::unix_ms),
             row.created_at.unix_ms()

@@ -20,6 +20,7 @@ struct TokenColumns {
     role: String,
     operator: bool,
     narrowing: String,
+    email: Option<String>,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
     created_at: i64,
@@ -38,6 +39,7 @@ impl TryFrom<TokenColumns> for TokenRow {
             role: role_from_text("tokens.role", &columns.role)?,
             operator: columns.operator,
             narrowing: narrowing_from_text("tokens.narrowing", &columns.narrowing)?,
+            email: columns.email,
             expires_at: columns.expires_at.map(Timestamp::from_unix_ms),
             revoked_at: columns.revoked_at.map(Timestamp::from_unix_ms),
             created_at: Timestamp::from_unix_ms(columns.created_at),
@@ -50,7 +52,7 @@ macro_rules! select_tokens {
         sqlx::query_as!(
             TokenColumns,
             r#"SELECT environment_id, id, name, hash, prefix, role, operator AS "operator: bool", narrowing,
-                      expires_at, revoked_at, created_at
+                      email, expires_at, revoked_at, created_at
                FROM tokens WHERE "# + $condition
             $(, $argument)*
         )
@@ -65,9 +67,9 @@ impl SqliteStore {
         let mut writer = self.writer(OPERATION, Durability::Power).await?;
         let mut transaction = begin(&mut writer, OPERATION).await?;
         sqlx::query!(
-            "INSERT INTO tokens (environment_id, id, name, hash, prefix, role, operator, narrowing, expires_at,
-                                 revoked_at, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tokens (environment_id, id, name, hash, prefix, role, operator, narrowing, email,
+                                 expires_at, revoked_at, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             bytes(&row.environment_id.0),
             bytes(&row.id.0),
             row.name.as_str(),
@@ -76,6 +78,7 @@ impl SqliteStore {
             row.role.as_str(),
             row.operator,
             narrowing,
+            row.email.as_deref(),
             row.expires_at.map(Timestamp::unix_ms),
             row.revoked_at.map(Timestamp::unix_ms),
             row.created_at.unix_ms()

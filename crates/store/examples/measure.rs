@@ -158,6 +158,7 @@ fn token(ids: &IdSource, environment: EnvironmentId, number: u8) -> TokenRow {
         role: Role::Agent,
         operator: false,
         narrowing: Narrowing::default(),
+        email: None,
         expires_at: None,
         revoked_at: None,
         created_at: NOW,

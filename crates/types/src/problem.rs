@@ -77,7 +77,7 @@ codes! {
     DeniedByPolicy = "denied_by_policy", 403, "Denied by policy",
         "The environment's policy denies this call. The detail names the rule and its reason; `dry_run=true` shows every rule that was looked at. Do not ask again: report it with the name of the rule. An admin can change the policy (`qm policy`).";
     BlastRadiusExceeded = "blast_radius_exceeded", 403, "Too many changes",
-        "The call would change more than the limit for this run, hour or directory allows.";
+        "A limit of the environment's policy has no room for another change; `detail` says which, what it allows and what was counted. Nothing was sent. Where there is a window, `retry_after_seconds` says when there is room again. Do not divide the work to get around it: report the name of the limit; an admin can raise it in the policy (`qm policy set`).";
     LoopDetected = "loop_detected", 429, "The same call keeps failing",
         "The same call failed in the same way several times. Change something before trying again, or give up and report.";
     AccountNeedsReauth = "account_needs_reauth", 424, "The account's credentials no longer work",

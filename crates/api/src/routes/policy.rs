@@ -163,6 +163,16 @@ pub(super) async fn restore_policy(
     tagged(&app.to_the_end(work).await?)
 }
 
+/// Read how much of each limit has been used
+///
+/// Each limit under `blast_radius` of the policy in force, with those who have used most of it. For admins and auditors.
+#[utoipa::path(get, path = "/policy/blast-radius", tag = "policy",
+    responses((status = 200, description = "Every limit, in the order of the policy.", body = schema::BlastPage)))]
+pub(super) async fn get_blast_radius(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    json(StatusCode::OK, &app.gateway().blast_radius(&caller.actor).await?)
+}
+
 fn document_of(body: &JsonBody) -> Result<String, Failure> {
     let mut members = body.members()?;
     let document = members.required_text("document");

@@ -116,8 +116,9 @@ fn new_token(mut members: Members<'_>) -> Result<(NewToken, bool), Failure> {
         methods: members.texts("methods"),
         custom: members.boolean("custom").unwrap_or(false),
     };
+    let email = members.text("email");
     let expires_at = members.time("expires_at");
     let operator = members.boolean("operator").unwrap_or(false);
     members.finish()?;
-    Ok((NewToken { name, role, narrowing, expires_at }, operator))
+    Ok((NewToken { name, role, narrowing, email, expires_at }, operator))
 }

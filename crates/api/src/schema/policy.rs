@@ -127,3 +127,56 @@ pub(crate) struct PolicyVersionPage {
     /// Number of versions here.
     result_count: u64,
 }
+
+/// How much of each limit has been used.
+#[derive(ToSchema)]
+pub(crate) struct BlastPage {
+    /// Limits, in the order of the policy.
+    result: Vec<BlastLimit>,
+    /// Always `null`.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// Always `null`.
+    #[schema(required)]
+    prev_cursor: Option<String>,
+    /// Number of limits.
+    result_count: u64,
+}
+
+/// One limit on changes.
+#[derive(ToSchema)]
+pub(crate) struct BlastLimit {
+    /// Its name.
+    limit: String,
+    /// Whom it counts for: `run`, `session`, `token`, `account` or `environment`.
+    per: String,
+    /// The window; `null`: as long as the run or session lasts.
+    #[schema(required)]
+    within_seconds: Option<u64>,
+    /// How many changes it allows; `null` for a share.
+    #[schema(required)]
+    max: Option<u64>,
+    /// Which part of the directory it allows, 0 to 1; `null` for a number.
+    #[schema(required)]
+    share: Option<f64>,
+    /// Those who have used most of it, at most 100.
+    subjects: Vec<BlastSubject>,
+}
+
+/// How much one of them has used.
+#[derive(ToSchema)]
+pub(crate) struct BlastSubject {
+    /// `run:…`, `session:…`, `token:…`, `account:…` or `environment`; of a share with the directory besides.
+    subject: String,
+    /// Changes that count now.
+    used: u64,
+    /// The oldest of them.
+    #[schema(format = "date-time")]
+    first_at: String,
+    /// The newest.
+    #[schema(format = "date-time")]
+    last_at: String,
+    /// When the oldest leaves the window; `null` without a window.
+    #[schema(required, format = "date-time")]
+    frees_at: Option<String>,
+}

@@ -6,7 +6,10 @@ use std::str::FromStr;
 use quartermaster_expr::Program;
 
 use super::approval::terms;
-use super::{BECAUSE_MAX_BYTES, Defaults, Matchers, POLICY_RULES_MAX, POLICY_VARIABLES, Policy, PolicyRule, Verdict};
+use super::{
+    BECAUSE_MAX_BYTES, Defaults, Matchers, POLICY_RULES_MAX, POLICY_VARIABLES, Policy, PolicyRule, Verdict,
+    build_guards,
+};
 use crate::diagnostics::Rule;
 use crate::plan::Effect;
 use crate::report::Report;
@@ -28,8 +31,12 @@ pub(super) fn build(root: &Node, report: &mut Report<'_>) -> Option<Policy> {
         return None;
     }
     let mut names = HashSet::new();
-    let rules: Vec<PolicyRule> = nodes.iter().filter_map(|node| rule(node, default, &mut names, report)).collect();
-    (!report.has_errors()).then_some(Policy { default, rules })
+    let is_protecting = root.get("protected").is_some();
+    let rules: Vec<PolicyRule> =
+        nodes.iter().filter_map(|node| rule(node, default, is_protecting, &mut names, report)).collect();
+    let protected = build_guards::protected(root, &mut names, report);
+    let blast_radius = build_guards::blast_radius(root, &mut names, report);
+    (!report.has_errors()).then_some(Policy { default, rules, protected, blast_radius })
 }
 
 fn defaults(node: Option<&Node>) -> Defaults {
@@ -56,6 +63,7 @@ fn verdict(node: Option<&Node>) -> Verdict {
 fn rule<'n>(
     node: &'n Node,
     default: Defaults,
+    is_protecting: bool,
     names: &mut HashSet<&'n str>,
     report: &mut Report<'_>,
 ) -> Option<PolicyRule> {
@@ -63,19 +71,14 @@ fn rule<'n>(
     let name = name_node.text()?;
     check_name(name_node, name, names, report);
     let verdict = verdict(node.get("effect"));
-    let because = node.get("because");
-    match because.and_then(Node::text) {
-        None if verdict != Verdict::Allow => report.error_with_help(
+    let because = text_of_because(node, report);
+    if because.is_none() && verdict != Verdict::Allow {
+        report.error_with_help(
             node,
             Rule::MissingKey,
             "`because` is missing here",
             "say why, and whom to ask: the caller of a call that is denied reads it, and whoever has to approve one",
-        ),
-        Some(text) if text.len() > BECAUSE_MAX_BYTES => {
-            let message = format!("at most {BECAUSE_MAX_BYTES} bytes may stand here, and there are {}", text.len());
-            report.error(because?, Rule::WrongValue, message);
-        }
-        _ => {}
+        );
     }
     let concerns = node.get("match").map(|node| matchers(node, report)).unwrap_or_default();
     let when = node.get("when").and_then(condition);
@@ -84,36 +87,42 @@ fn rule<'n>(
         let help = "write `effect: require_approval`, or take `approval` away";
         report.error_with_help(stray, Rule::WrongValue, "only a rule that requires an approval may have this", help);
     }
-    if verdict == Verdict::Allow {
+    // Beside protected records, a rule may let a raw call through that names none.
+    let opens_raw = is_protecting && concerns.names_the_call();
+    if verdict == Verdict::Allow && !opens_raw {
         warn_of_no_use(name_node, default, &concerns, report);
     }
-    Some(PolicyRule {
-        name: name.to_owned(),
-        verdict,
-        approval,
-        concerns,
-        when,
-        because: because.and_then(Node::text).map(str::to_owned),
-    })
+    Some(PolicyRule { name: name.to_owned(), verdict, approval, concerns, when, because })
 }
 
-fn check_name<'n>(node: &'n Node, name: &'n str, names: &mut HashSet<&'n str>, report: &mut Report<'_>) {
+/// Why, for the caller.
+pub(super) fn text_of_because(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    let because = node.get("because")?;
+    let text = because.text()?;
+    if text.len() > BECAUSE_MAX_BYTES {
+        let message = format!("at most {BECAUSE_MAX_BYTES} bytes may stand here, and there are {}", text.len());
+        report.error(because, Rule::WrongValue, message);
+    }
+    Some(text.to_owned())
+}
+
+pub(super) fn check_name<'n>(node: &'n Node, name: &'n str, names: &mut HashSet<&'n str>, report: &mut Report<'_>) {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
     if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(legal) {
-        let message = format!("a rule's name has lower-case letters, digits, `-` and `_`, at most {NAME_MAX}");
+        let message = format!("a name has lower-case letters, digits, `-` and `_`, at most {NAME_MAX}");
         report.error(node, Rule::BadName, message);
     }
     if !names.insert(name) {
-        report.error(node, Rule::DuplicateKey, format!("a rule with the name `{name}` stands above already"));
+        report.error(node, Rule::DuplicateKey, format!("something with the name `{name}` stands above already"));
     }
 }
 
 /// The condition, which the check of the shape has compiled before; so this one comes from the cache of programs.
-fn condition(node: &Node) -> Option<Program> {
+pub(super) fn condition(node: &Node) -> Option<Program> {
     Program::compile(node.text()?, POLICY_VARIABLES).ok()
 }
 
-fn matchers(node: &Node, report: &mut Report<'_>) -> Matchers {
+pub(super) fn matchers(node: &Node, report: &mut Report<'_>) -> Matchers {
     Matchers {
         tools: patterns(node.get("tools"), report),
         methods: patterns(node.get("methods"), report),

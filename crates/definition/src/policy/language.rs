@@ -1,6 +1,6 @@
 //! The keys of the policy language.
 
-use crate::shape::{Object, Shape, optional, required};
+use crate::shape::{Group, Object, Shape, optional, required};
 
 const VERDICTS: Shape = Shape::Choice(&["allow", "deny"]);
 const TEXTS: Shape = Shape::List { of: &Shape::Text, min: 1 };
@@ -16,6 +16,16 @@ pub(super) static POLICY: Shape = Shape::Object(&Object {
             "What becomes of calls that no rule decides; `allow` when left out.",
         ),
         optional("rules", Shape::List { of: &Shape::Object(&RULE), min: 0 }, "The rules. A rule that denies wins."),
+        optional(
+            "protected",
+            Shape::List { of: &Shape::Object(&PROTECTED), min: 0 },
+            "Records that nothing may be taken away from, whoever asks.",
+        ),
+        optional(
+            "blast_radius",
+            Shape::List { of: &Shape::Object(&BLAST_LIMIT), min: 0 },
+            "How many changes may be made: by run, session, token, account, or in all.",
+        ),
     ],
     groups: &[],
 });
@@ -87,6 +97,44 @@ static APPROVERS: Object = Object {
         optional("people", TEXTS, "Names or e-mail addresses of people who decide by a link of their own."),
     ],
     groups: &[],
+};
+
+static PROTECTED: Object = Object {
+    fields: &[
+        required("name", Shape::Text, "Its name in answers and audit records."),
+        optional("match", Shape::Object(&MATCH), "Which calls it is about; those that are destructive when left out."),
+        optional("emails", TEXTS, "E-mail addresses; upper and lower case are the same."),
+        optional("ids", TEXTS, "Ids of records."),
+        optional(
+            "self",
+            Shape::Boolean,
+            "Whether the connection's own principal, and the person behind the token, are protected.",
+        ),
+        optional("when", Shape::Expression(super::POLICY_VARIABLES), "A CEL condition over `record`."),
+        required("because", Shape::Text, "What the caller is told."),
+    ],
+    groups: &[],
+};
+
+static BLAST_LIMIT: Object = Object {
+    fields: &[
+        required("name", Shape::Text, "Its name in answers and audit records."),
+        optional("match", Shape::Object(&MATCH), "Which calls count; those that are destructive when left out."),
+        required(
+            "per",
+            Shape::Choice(&["run", "session", "token", "account", "environment"]),
+            "Whom the changes are counted for.",
+        ),
+        optional(
+            "within",
+            Shape::Duration,
+            "In which time, up to 30 days; may be left out for a run and a session: then as long as it lasts.",
+        ),
+        optional("max", Shape::Integer { min: 0, max: super::BLAST_CHANGES_MAX }, "So many."),
+        optional("share", Shape::Number, "This part of the account's directory: `0.05` is one in twenty, rounded up."),
+        optional("because", Shape::Text, "What the caller is told besides."),
+    ],
+    groups: &[Group { names: &["max", "share"], needed: true }],
 };
 
 static MATCH: Object = Object {

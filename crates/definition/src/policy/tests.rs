@@ -168,3 +168,91 @@ fn mistakes_in_approvals_are_named_with_their_place() {
     );
     assert_eq!(terms_of(&most).approvers.people.len(), APPROVERS_MAX);
 }
+
+#[test]
+fn protected_records_and_limits_are_read_whole() {
+    let text = "\
+version: 1
+protected:
+  - {name: owners, when: record.role == 'owner', because: They stay.}
+  - {name: break-glass, emails: [Root@Company.com], ids: [U1], because: b, match: {effects: [write]}}
+  - {name: self, self: true, because: Not oneself.}
+blast_radius:
+  - {name: per-run, per: run, max: 50}
+  - {name: hourly, per: token, within: 1h, share: 0.05, because: Ask Ops., match: {methods: [users.suspend]}}
+rules:
+  - {name: raw, effect: allow, match: {doors: [custom]}}
+";
+    let (policy, diagnostics) = load_policy("policy.yaml", text);
+    assert!(diagnostics.is_empty(), "{diagnostics}");
+    let policy = policy.unwrap();
+    assert!(policy.says_something() && !Policy::default().says_something());
+    let [owners, glass, own] = policy.protected.as_slice() else { panic!("three entries") };
+    assert_eq!(owners.concerns.effects, Some(vec![Effect::Destructive]));
+    assert!(owners.when.is_some() && own.is_self);
+    assert!(glass.emails.contains("root@company.com") && glass.ids.contains("U1"));
+    assert_eq!(glass.concerns.effects, Some(vec![Effect::Write]));
+    let [per_run, hourly] = policy.blast_radius.as_slice() else { panic!("two limits") };
+    assert_eq!((per_run.per, per_run.within_seconds, per_run.room), (Per::Run, None, Room::Max(50)));
+    assert_eq!((hourly.per, hourly.within_seconds, hourly.room), (Per::Token, Some(3_600), Room::Share(50_000)));
+    assert_eq!((per_run.because.as_deref(), hourly.because.as_deref()), (None, Some("Ask Ops.")));
+}
+
+#[test]
+fn mistakes_in_protected_records_and_limits_are_named_with_their_place() {
+    let protected = |entry: &str| format!("version: 1\nprotected:\n  - {{{entry}}}\n");
+    let limit = |entry: &str| format!("version: 1\nblast_radius:\n  - {{{entry}}}\n");
+    for (text, rule, pointer) in [
+        (protected("name: x, because: b"), "missing-key", "/protected/0"),
+        (protected("name: x, ids: [a]"), "missing-key", "/protected/0"),
+        (protected("name: x, because: b, emails: [anna]"), "wrong-value", "/protected/0/emails/0"),
+        (protected("name: x, because: b, when: recrd.a == 1"), "bad-expression", "/protected/0/when"),
+        (protected("name: x, because: b, email: [a@b.c], ids: [a]"), "unknown-key", "/protected/0/email"),
+        (limit("name: x, per: run"), "conflicting-keys", "/blast_radius/0"),
+        (limit("name: x, per: run, max: 1, share: 0.1"), "conflicting-keys", "/blast_radius/0/share"),
+        (limit("name: x, per: day, max: 1"), "wrong-value", "/blast_radius/0/per"),
+        (limit("name: x, per: token, max: 1"), "missing-key", "/blast_radius/0"),
+        (limit("name: x, per: token, within: 31d, max: 1"), "wrong-value", "/blast_radius/0/within"),
+        (limit("name: x, per: run, max: 100001"), "wrong-value", "/blast_radius/0/max"),
+        (limit("name: x, per: run, share: 0"), "wrong-value", "/blast_radius/0/share"),
+        (limit("name: x, per: run, share: 1.1"), "wrong-value", "/blast_radius/0/share"),
+        (
+            limit("name: x, per: run, max: 1, match: {effects: [read]}"),
+            "wrong-value",
+            "/blast_radius/0/match/effects/0",
+        ),
+        (
+            "version: 1\nprotected: [{name: x, because: b, ids: [a]}]\nblast_radius: [{name: x, per: run, max: 1}]\n"
+                .to_owned(),
+            "duplicate-key",
+            "/blast_radius/0/name",
+        ),
+    ] {
+        assert_eq!(problem(&text), (rule.to_owned(), pointer.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn protected_records_and_limits_have_limits() {
+    let entries = |count: usize| {
+        let one = |number| format!("  - {{name: p{number}, because: b, ids: [a]}}\n");
+        format!("version: 1\nprotected:\n{}", (0..count).map(one).collect::<String>())
+    };
+    assert!(load_policy("p", &entries(POLICY_PROTECTED_MAX)).0.is_some());
+    assert_eq!(problem(&entries(POLICY_PROTECTED_MAX + 1)).0, "limit");
+    let ids = |count: usize| {
+        let ids: Vec<String> = (0..count).map(|number| format!("U{number}")).collect();
+        format!("version: 1\nprotected: [{{name: p, because: b, ids: [{}]}}]\n", ids.join(", "))
+    };
+    assert!(load_policy("p", &ids(PROTECTED_NAMED_MAX)).0.is_some());
+    assert_eq!(problem(&ids(PROTECTED_NAMED_MAX + 1)).0, "limit");
+    let limits = |count: usize| {
+        let one = |number| format!("  - {{name: l{number}, per: run, max: {BLAST_CHANGES_MAX}}}\n");
+        format!("version: 1\nblast_radius:\n{}", (0..count).map(one).collect::<String>())
+    };
+    assert!(load_policy("p", &limits(POLICY_BLAST_MAX)).0.is_some());
+    assert_eq!(problem(&limits(POLICY_BLAST_MAX + 1)).0, "limit");
+    let window =
+        format!("version: 1\nblast_radius: [{{name: l, per: token, within: {BLAST_WINDOW_MAX_SECONDS}s, max: 1}}]\n");
+    assert!(load_policy("p", &window).0.is_some());
+}

@@ -122,6 +122,7 @@ pub(crate) fn plan(integration: &str, methods: Vec<Method>) -> Plan {
         connection_validator: OnceLock::new(),
         credential_fields: Vec::new(),
         auth: Auth::None,
+        principal: None,
         verify: None,
         headers: Vec::new(),
         rate_limits: RateLimitRules::default(),

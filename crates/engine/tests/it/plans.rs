@@ -45,6 +45,7 @@ pub fn plan(base_url: &str) -> Plan {
         connection_validator: OnceLock::new(),
         credential_fields: Vec::new(),
         auth: Auth::None,
+        principal: None,
         verify: None,
         headers: vec![("user-agent".to_owned(), template("Tests/1"))],
         rate_limits: RateLimitRules {

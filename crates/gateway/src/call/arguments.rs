@@ -1,9 +1,11 @@
 //! From what came through a door to the arguments and list options that the engine runs with.
 
+use quartermaster_definition::plan::ArgumentPlace;
 use quartermaster_definition::{Method, Plan};
 use quartermaster_engine::{ListOptions, Position};
 use quartermaster_types::{AccountId, Code, EnvironmentId, Problem};
 use quartermaster_vault::CursorSealer;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Arguments;
@@ -61,6 +63,18 @@ pub(crate) struct CursorContext {
     account: AccountId,
     /// All arguments but `limit` and `next_cursor`, canonical JSON, hashed; `None` for none.
     filters: Option<[u8; 32]>,
+    /// Records on the pages before this one; `None` where the vendor filters, so that they are not all.
+    walked: Option<u64>,
+}
+
+/// What a cursor holds.
+#[derive(Serialize, Deserialize)]
+struct Held {
+    #[serde(flatten)]
+    position: Position,
+    /// Records up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    walked: Option<u64>,
 }
 
 impl CursorContext {
@@ -74,16 +88,28 @@ impl CursorContext {
         ]
     }
 
-    /// An opaque text for a position.
-    pub(crate) fn seal(&self, sealer: &CursorSealer, method: &Method, position: &Position) -> Result<String, Problem> {
-        let payload = serde_json::to_vec(position).map_err(|error| {
+    /// Records on the pages before this one; `None` where the vendor filters.
+    pub(crate) const fn walked(&self) -> Option<u64> {
+        self.walked
+    }
+
+    /// An opaque text for a position; `seen`: records on this page.
+    pub(crate) fn seal(
+        &self,
+        sealer: &CursorSealer,
+        method: &Method,
+        position: &Position,
+        seen: u64,
+    ) -> Result<String, Problem> {
+        let walked = self.walked.map(|walked| walked + seen);
+        let payload = serde_json::to_vec(&Held { position: position.clone(), walked }).map_err(|error| {
             tracing::error!(%error, "a position does not serialise");
             Problem::gateway(Code::Internal, "The cursor of the next page cannot be made.")
         })?;
         sealer.seal(&self.parts(method), &payload).map_err(crate::vault_problem)
     }
 
-    fn open(&self, sealer: &CursorSealer, method: &Method, cursor: &str) -> Result<Position, Problem> {
+    fn open(&self, sealer: &CursorSealer, method: &Method, cursor: &str) -> Result<Held, Problem> {
         let payload = page::open_cursor(sealer, &self.parts(method), cursor)?;
         serde_json::from_slice(&payload).map_err(|_| page::foreign_cursor())
     }
@@ -99,7 +125,7 @@ pub(crate) fn list_options(
 ) -> Result<(ListOptions, CursorContext), Problem> {
     let option = |name: &str| {
         let is_option = |argument: &&quartermaster_definition::plan::Argument| {
-            argument.name == name && argument.place == quartermaster_definition::plan::ArgumentPlace::ListOption
+            argument.name == name && argument.place == ArgumentPlace::ListOption
         };
         method.arguments.iter().find(is_option).is_some()
     };
@@ -110,9 +136,18 @@ pub(crate) fn list_options(
     let filters = (!arguments.is_empty())
         .then(|| quartermaster_vault::sha256(&[canonical(&Value::Object(arguments.clone())).as_bytes()]));
     let fields = if option("fields") { arguments.shift_remove("fields") } else { None };
-    let context = CursorContext { environment, account, filters };
+    let is_local = |name: &String| {
+        let place = method.arguments.iter().find(|argument| argument.name == *name).map(|argument| &argument.place);
+        matches!(place, Some(ArgumentPlace::LocalFilter))
+    };
+    let is_whole = arguments.keys().all(is_local);
+    let mut context = CursorContext { environment, account, filters, walked: is_whole.then_some(0) };
     let cursor = match &cursor {
-        Some(Value::String(text)) => Some(context.open(sealer, method, text)?),
+        Some(Value::String(text)) => {
+            let held = context.open(sealer, method, text)?;
+            context.walked = held.walked.filter(|_| is_whole);
+            Some(held.position)
+        }
         _ => None,
     };
     let fields = fields.and_then(|fields| match fields {

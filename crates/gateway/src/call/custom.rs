@@ -14,7 +14,7 @@ use super::record::Record;
 use super::{Arguments, CallProblem, CallRequest, Door, Target};
 use crate::accounts::AccountEntry;
 use crate::limits::CALL_DEADLINE;
-use crate::policy::Guarded;
+use crate::policy::{Counted, Guarded};
 use crate::switches::Switches;
 use crate::{Actor, Gateway};
 
@@ -40,7 +40,7 @@ impl Gateway {
             }
         };
         record.account(&entry);
-        let guarded = self.guard_custom(actor, &entry, &raw, is_read).await;
+        let (guarded, counted) = self.guard_custom(actor, &entry, &raw, is_read).await;
         record.guarded(&entry, &guarded);
         if let Err(failed) = guarded.result {
             record.refused(&failed.problem).await;
@@ -54,9 +54,10 @@ impl Gateway {
             }
             return result.map_err(call_problem);
         }
-        let gateway = self.clone();
+        let (gateway, actor) = (self.clone(), Arc::clone(actor));
         let write = self.inner.writes.spawn(async move {
             let result = gateway.raw(&entry, raw).await;
+            gateway.settle_raw_count(&actor, counted, result.as_ref().map(|answer| answer.status)).await;
             let record = match &result {
                 Ok(_) => record.sent(),
                 Err(failure) => record.not_written(failure),
@@ -72,14 +73,20 @@ impl Gateway {
         })
     }
 
-    async fn guard_custom(&self, actor: &Actor, entry: &AccountEntry, raw: &RawRequest, is_read: bool) -> Guarded {
+    async fn guard_custom(
+        &self,
+        actor: &Actor,
+        entry: &AccountEntry,
+        raw: &RawRequest,
+        is_read: bool,
+    ) -> (Guarded, Option<Counted>) {
         let effect = if is_read { Effect::Read } else { Effect::Destructive };
         let switches = match self.switches_in_force(actor.environment_id).await {
             Ok(switches) => switches,
-            Err(problem) => return problem.into(),
+            Err(problem) => return (problem.into(), None),
         };
         if let Err(problem) = obeys_rules(actor, entry, effect, &switches) {
-            return problem.into();
+            return (problem.into(), None);
         }
         let http_method = raw.method.as_str();
         let arguments = Map::from_iter([
@@ -91,12 +98,21 @@ impl Gateway {
         if guarded.result.is_ok() && !is_read {
             guarded.result = self.accepts_writes().map_err(Into::into);
         }
-        guarded
+        let mut counted = None;
+        if guarded.result.is_ok() && !is_read {
+            counted = self.count_raw_change(actor, entry, &name, &arguments, &mut guarded).await;
+        }
+        (guarded, counted)
     }
 
     async fn raw(&self, entry: &AccountEntry, raw: RawRequest) -> Result<RawAnswer, Failure> {
-        let nothing_sent =
-            |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
+        let nothing_sent = |problem| Failure {
+            problem,
+            rate_limits: RateLimits::default(),
+            before: None,
+            is_accepted: false,
+            upstream_calls: 0,
+        };
         let plan = &entry.plan.plan;
         let connection = entry.connection().map_err(nothing_sent)?;
         let credentials = || entry.credentials();

@@ -49,15 +49,16 @@ impl Gateway {
         }
     }
 
-    /// Stores the outcome under the key; gives the key back when the vendor did not even look at the call.
-    pub(crate) async fn settle(&self, key: Key, result: &Result<CallAnswer, CallProblem>) {
+    /// Stores the outcome under the key; gives the key back when the vendor did not even look at the call. `is_accepted`: it accepted the
+    /// write, and what failed came after.
+    pub(crate) async fn settle(&self, key: Key, result: &Result<CallAnswer, CallProblem>, is_accepted: bool) {
         let Some(held) = key.0 else { return };
         match result {
             Ok(answer) => {
                 let body = Bytes::from(answer.body.concat());
                 self.keep_answer(held, &Kept::answer(&Response::new(body))).await;
             }
-            Err(failed) if nothing_happened(&failed.problem) => self.release_key(held).await,
+            Err(failed) if !is_accepted && nothing_happened(&failed.problem) => self.release_key(held).await,
             Err(failed) => self.keep_answer(held, &Kept::Problem(failed.problem.clone())).await,
         }
     }

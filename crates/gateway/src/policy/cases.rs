@@ -1,13 +1,17 @@
 //! Cases of a policy: facts in, the expected decision out. Nothing is called.
 
+use std::collections::BTreeMap;
+
 use quartermaster_definition::MethodKind;
 use quartermaster_definition::plan::Effect;
 use quartermaster_definition::policy::{Policy, Verdict};
+use quartermaster_guard::blast::{limits_of, told, towards};
+use quartermaster_guard::protected::{EmailFact, Known, RecordFacts, decide_protected, decide_without_record};
 use quartermaster_guard::{Door, PolicyFacts, PolicyMethod, Role as GuardRole, decide_policy};
 use quartermaster_store_model::Role;
 use quartermaster_types::{AccountId, Code, Problem, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::compile;
@@ -91,6 +95,18 @@ struct Facts {
     time: Option<Timestamp>,
     #[serde(default)]
     record: Value,
+    /// Whether the record is the connection's own.
+    #[serde(default)]
+    own: bool,
+    /// Changes that limits have counted, by the limit's name; 0 when left out.
+    #[serde(default)]
+    used: BTreeMap<String, u64>,
+    /// Records of the directory; not known when left out.
+    #[serde(default)]
+    directory_size: Option<u64>,
+    /// Why something that concerns the call is switched off.
+    #[serde(default)]
+    switched_off: Option<String>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -125,6 +141,7 @@ struct AccountFacts {
 struct ActorFacts {
     token_id: Option<TokenId>,
     name: String,
+    email: Option<String>,
     role: Option<Role>,
     session: Option<String>,
 }
@@ -132,8 +149,9 @@ struct ActorFacts {
 impl Gateway {
     /// Runs cases against a document, or against the policy in force (admin and auditor).
     ///
-    /// A case: `{name, call: {tool, method, effect, door, arguments, account, actor, time, record}, expect: "allow", "deny" or
-    /// "require_approval", decided_by}`; at most [`POLICY_CASES_MAX`].
+    /// A case: `{name, call: {tool, method, effect, door, arguments, account, actor, time, record, own, used, directory_size,
+    /// switched_off}, expect: "allow", "deny" or "require_approval", decided_by}`; at most [`POLICY_CASES_MAX`]. `decided_by` names
+    /// a rule, a protected entry or a limit, or is `default` or `switched_off`.
     pub async fn test_policy(
         &self,
         actor: &Actor,
@@ -180,17 +198,78 @@ fn run(policy: &Policy, version: i64, cases: Vec<Case>, now: Timestamp) -> Vec<C
 }
 
 fn run_case(policy: &Policy, version: i64, case: Case, now: Timestamp) -> CaseResult {
-    let call = &case.call;
-    let decision = decide_policy(policy, &facts(call, now), &call.record);
     let expected = case.expect.verdict();
-    let decider = decision.decided_by.map_or("default", |rule| rule.name.as_str());
-    let difference = if decision.verdict == expected {
+    let (found, decision) = decide(policy, version, &case.call, now);
+    let decider = decision["decided_by"].as_str().unwrap_or_default();
+    let difference = if found == expected {
         let wanted = case.decided_by.as_deref().filter(|wanted| *wanted != decider);
         wanted.map(|wanted| format!("expected to be decided by {wanted}, found {decider}"))
     } else {
-        Some(format!("expected {}, found {} (decided by {decider})", expected.as_str(), decision.verdict.as_str()))
+        Some(format!("expected {}, found {} (decided by {decider})", expected.as_str(), found.as_str()))
     };
-    CaseResult { name: case.name, passed: difference.is_none(), difference, decision: decision.why(version) }
+    CaseResult { name: case.name, passed: difference.is_none(), difference, decision }
+}
+
+/// The guards in the order in which a call meets them, over the facts of a case.
+fn decide(policy: &Policy, version: i64, call: &Facts, now: Timestamp) -> (Verdict, Value) {
+    if let Some(reason) = &call.switched_off {
+        let why = json!({"allowed": false, "decided_by": "switched_off", "because": reason, "policy_version": version, "rules": []});
+        return (Verdict::Deny, why);
+    }
+    let facts = facts(call, now);
+    let decision = decide_policy(policy, &facts, &call.record);
+    let mut why = decision.why(version);
+    let refuse = |why: &mut Value, name: &str, because: Option<&str>| {
+        why["allowed"] = false.into();
+        why["decided_by"] = name.into();
+        why["because"] = because.into();
+    };
+    if decision.verdict == Verdict::Deny {
+        return (Verdict::Deny, why);
+    }
+    let id = call.arguments.get("id").and_then(Value::as_str);
+    let protects = if id.is_some() || !call.record.is_null() {
+        decide_protected(policy, &facts, &record_facts(call, id))
+    } else {
+        decide_without_record(policy, &facts)
+    };
+    if let Some(told) = protects.why() {
+        why["protected"] = told;
+    }
+    if let Some((entry, _)) = protects.denied_by() {
+        refuse(&mut why, &entry.name, Some(&entry.because));
+        return (Verdict::Deny, why);
+    }
+    let (mut counted, mut verdict) = (Vec::new(), decision.verdict);
+    for limit in limits_of(policy, &facts) {
+        let (used, max) =
+            (call.used.get(&limit.name).copied().unwrap_or(0), towards(limit, &facts, call.directory_size).max);
+        counted.push(told(limit, used, max));
+        if max.is_none_or(|max| used >= max) {
+            refuse(&mut why, &limit.name, limit.because.as_deref());
+            verdict = Verdict::Deny;
+            break;
+        }
+    }
+    if !counted.is_empty() {
+        why["blast_radius"] = counted.into();
+    }
+    (verdict, why)
+}
+
+/// The record of a case; its address stands in the member `email`.
+fn record_facts<'a>(call: &'a Facts, id: Option<&'a str>) -> RecordFacts<'a> {
+    RecordFacts {
+        record: &call.record,
+        ids: [id, call.record.get("id").and_then(Value::as_str)],
+        email: match call.record.get("email") {
+            None => EmailFact::Missing,
+            Some(Value::Null) => EmailFact::Is(None),
+            Some(email) => email.as_str().map_or(EmailFact::Missing, |email| EmailFact::Is(Some(email))),
+        },
+        is_principal: if call.own { Known::Yes } else { Known::No },
+        actor_email: call.actor.email.as_deref(),
+    }
 }
 
 fn facts(call: &Facts, now: Timestamp) -> PolicyFacts<'_> {
@@ -217,6 +296,7 @@ fn facts(call: &Facts, now: Timestamp) -> PolicyFacts<'_> {
         is_sandbox: call.account.sandbox,
         token: call.actor.token_id.unwrap_or(TokenId(Uuid::nil())),
         token_name: &call.actor.name,
+        token_email: call.actor.email.as_deref(),
         role: match call.actor.role {
             Some(Role::Admin) => GuardRole::Admin,
             Some(Role::Auditor) => GuardRole::Auditor,

@@ -1,21 +1,21 @@
 //! The policy at the doors: facts of a call, the record where a rule asks for it, and the decision.
 
 use bytes::Bytes;
-use quartermaster_definition::policy::{Defaults, Policy};
-use quartermaster_definition::{Method, MethodKind, Plan};
-use quartermaster_engine::{Answer, Call, Failure, ListOptions, SingleAnswer};
+use quartermaster_definition::policy::Policy;
+use quartermaster_engine::Failure;
 use quartermaster_guard::expect::Agreement;
 use quartermaster_guard::expect::{self, Compared};
+use quartermaster_guard::protected::{self, ProtectedDecision};
 use quartermaster_guard::{PolicyFacts, PolicyMethod, decide_policy, needs_record};
 use quartermaster_store_model as model;
-use quartermaster_types::{Code, Problem, RateLimits};
+use quartermaster_types::{Code, Problem};
 use serde_json::{Map, Value, json};
 
 use super::InForce;
+use super::record::ReadRecord;
 use crate::accounts::AccountEntry;
 use crate::approvals::{Required, Taken};
 use crate::call::{CallProblem, Prepared, reads_of};
-use crate::limits::CALL_DEADLINE;
 use crate::{Actor, Gateway};
 
 /// What the guards made of a call.
@@ -57,6 +57,38 @@ impl Guarded {
     }
 }
 
+impl Guarded {
+    /// What the policy looked at, made when there is nothing yet.
+    pub(super) fn note(&mut self, policy_version: i64, name: &str, told: Value) {
+        let empty = || json!({"allowed": true, "policy_version": policy_version, "rules": []});
+        self.why.get_or_insert_with(empty)[name] = told;
+    }
+
+    /// Refused by what has this name in the policy.
+    pub(super) fn refuse(&mut self, policy_version: i64, name: &str, because: Option<&str>, problem: Problem) {
+        self.note(policy_version, "allowed", false.into());
+        self.note(policy_version, "decided_by", name.into());
+        if let Some(because) = because {
+            self.note(policy_version, "because", because.into());
+        }
+        (self.result, self.approval) = (Err(problem.into()), None);
+    }
+
+    /// Whether nothing has refused it so far; an approval may still be needed.
+    fn may_still_pass(&self) -> bool {
+        self.result.is_ok() || self.approval.is_some()
+    }
+
+    fn protects(&mut self, decision: &ProtectedDecision<'_>, facts: &PolicyFacts<'_>, policy_version: i64) {
+        if let Some(told) = decision.why() {
+            self.note(policy_version, "protected", told);
+        }
+        if let (Some(problem), Some((entry, _))) = (decision.problem(facts, policy_version), decision.denied_by()) {
+            self.refuse(policy_version, &entry.name, Some(&entry.because), problem);
+        }
+    }
+}
+
 impl From<Problem> for Guarded {
     fn from(problem: Problem) -> Self {
         Self::early(Err(problem.into()))
@@ -64,8 +96,8 @@ impl From<Problem> for Guarded {
 }
 
 impl Gateway {
-    /// What the environment's policy says of a call of a method, and whether the record is as the caller expects. The record is
-    /// read once at most, and only where one of both looks at it.
+    /// What the environment's policy says of a call of a method, whether its record is protected, and whether it is as the caller
+    /// expects. The record is read once at most, and only where one of them looks at it.
     pub(crate) async fn ask_policy(&self, actor: &Actor, prepared: &Prepared) -> Guarded {
         let in_force = match self.policy_in_force(actor.environment_id).await {
             Ok(in_force) => in_force,
@@ -80,21 +112,12 @@ impl Gateway {
         }
         let method = prepared.method();
         let name = method.full_name();
-        let facts = PolicyFacts {
-            method: Some(PolicyMethod {
-                resource: &method.resource,
-                name: &method.name,
-                kind: method.kind,
-                tool: &method.tool_name,
-                tool_alias: &method.tool_alias,
-            }),
-            method_name: &name,
-            effect: method.effect,
-            session: prepared.session.as_deref(),
-            ..self.facts_of(actor, &prepared.entry, prepared.door.into(), &prepared.arguments)
-        };
+        let facts = self.facts_of_call(actor, prepared, &name);
+        let has_id = prepared.id().is_some();
+        let is_asked = policy
+            .is_some_and(|policy| needs_record(policy, &facts) || (has_id && protected::needs_record(policy, &facts)));
         let mut read = ReadRecord::default();
-        if prepared.expect.is_some() || policy.is_some_and(|policy| needs_record(policy, &facts)) {
+        if prepared.expect.is_some() || is_asked {
             read = match self.fresh_record(prepared).await {
                 Ok(read) => read,
                 Err(failure) => return unread(failure),
@@ -104,10 +127,17 @@ impl Gateway {
             Some(policy) => decided(policy, in_force.version, &facts, &read.record),
             None => Guarded::early(Ok(())),
         };
+        guarded.upstream_calls = read.upstream_calls;
+        if let Some(policy) = policy.filter(|policy| !policy.protected.is_empty() && guarded.may_still_pass()) {
+            let protects = if has_id {
+                read.with_facts(actor, prepared, |record| protected::decide_protected(policy, &facts, record))
+            } else {
+                protected::decide_without_record(policy, &facts)
+            };
+            guarded.protects(&protects, &facts, in_force.version);
+        }
         // Before anybody is asked: what is not as the caller expects is not worth a person's time.
-        if let Some(expect) = &prepared.expect
-            && (guarded.result.is_ok() || guarded.approval.is_some())
-        {
+        if let Some(expect) = prepared.expect.as_ref().filter(|_| guarded.may_still_pass()) {
             let compared = expect::compare(&prepared.entry.plan.plan, method, expect, &read.record);
             if let Some(problem) = expect::problem(&compared, &method.tool_name, reads_of(prepared)) {
                 guarded.result = Err(CallProblem { problem, rate_limits: read.rate_limits });
@@ -115,7 +145,6 @@ impl Gateway {
             }
             guarded.compared = Some(compared);
         }
-        guarded.upstream_calls = read.upstream_calls;
         guarded.before = read.body;
         guarded
     }
@@ -138,14 +167,37 @@ impl Gateway {
             Ok(Some(policy)) => {
                 let door = quartermaster_guard::Door::Custom;
                 let facts = PolicyFacts { method_name, effect, ..self.facts_of(actor, entry, door, arguments) };
-                cannot_be_approved(decided(policy, in_force.version, &facts, &Value::Null))
+                let mut guarded = cannot_be_approved(decided(policy, in_force.version, &facts, &Value::Null));
+                if guarded.result.is_ok() {
+                    let protects = protected::decide_without_record(policy, &facts);
+                    guarded.protects(&protects, &facts, in_force.version);
+                }
+                guarded
             }
             Err(problem) => problem.into(),
         }
     }
 
+    /// The facts of a call of a method; `name`: `users.suspend`.
+    pub(super) fn facts_of_call<'a>(&self, actor: &'a Actor, prepared: &'a Prepared, name: &'a str) -> PolicyFacts<'a> {
+        let method = prepared.method();
+        PolicyFacts {
+            method: Some(PolicyMethod {
+                resource: &method.resource,
+                name: &method.name,
+                kind: method.kind,
+                tool: &method.tool_name,
+                tool_alias: &method.tool_alias,
+            }),
+            method_name: name,
+            effect: method.effect,
+            session: prepared.session.as_deref(),
+            ..self.facts_of(actor, &prepared.entry, prepared.door.into(), &prepared.arguments)
+        }
+    }
+
     /// The facts of a raw call; those of a method are still to be set.
-    fn facts_of<'a>(
+    pub(super) fn facts_of<'a>(
         &self,
         actor: &'a Actor,
         entry: &'a AccountEntry,
@@ -164,78 +216,18 @@ impl Gateway {
             is_sandbox: entry.sandbox,
             token: actor.token_id,
             token_name: &actor.name,
+            token_email: actor.email.as_deref(),
             role: role(actor.role),
             session: None,
             now: self.inner.clock.now(),
         }
     }
-
-    /// The record that a call names, read just now with the method that reads it before the write, or else the resource's own
-    /// get method; null where there is none.
-    pub(crate) async fn fresh_record(&self, prepared: &Prepared) -> Result<ReadRecord, Failure> {
-        let Some(read) = read_of(prepared) else { return Ok(ReadRecord::default()) };
-        let failed = |problem| Failure { problem, rate_limits: RateLimits::default(), before: None, upstream_calls: 0 };
-        let entry = &prepared.entry;
-        let connection = entry.connection().map_err(failed)?;
-        let credentials = || entry.credentials();
-        let takes = |name: &String| read.arguments.iter().any(|argument| argument.name == *name);
-        let arguments = prepared.arguments.iter().filter(|(name, _)| takes(name));
-        let arguments: Map<String, Value> = arguments.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let call = Call {
-            account: entry.id,
-            credential_version: entry.access_version,
-            plan: &entry.plan.plan,
-            method: read,
-            connection: &connection,
-            credentials: &credentials,
-            arguments: &arguments,
-            list: ListOptions::default(),
-            deadline: CALL_DEADLINE,
-            before: None,
-            wait: None,
-        };
-        let Answer::Single(single) = self.inner.engine.execute(call).await? else { return Ok(ReadRecord::default()) };
-        let SingleAnswer { body, rate_limits, upstream_calls, .. } = single;
-        match serde_json::from_slice(&body) {
-            Ok(record) => Ok(ReadRecord { record, body: Some(body), rate_limits, upstream_calls }),
-            Err(_) => Err(Failure {
-                problem: Problem::upstream(Code::UpstreamInvalid, "The record that the guards read is not JSON."),
-                rate_limits,
-                before: None,
-                upstream_calls,
-            }),
-        }
-    }
-}
-
-/// A record that was read for the guards.
-#[derive(Default)]
-pub(crate) struct ReadRecord {
-    /// Null where there is none.
-    pub(crate) record: Value,
-    /// As it came; `None` where nothing was read.
-    pub(crate) body: Option<Bytes>,
-    pub(crate) rate_limits: RateLimits,
-    pub(crate) upstream_calls: u32,
-}
-
-/// The method that reads the record, when the call names one.
-pub(crate) fn read_of(prepared: &Prepared) -> Option<&Method> {
-    prepared.id()?;
-    reader_of(&prepared.entry.plan.plan, prepared.method())
-}
-
-/// The method that reads the record of a method that takes an id.
-pub(crate) fn reader_of<'p>(plan: &'p Plan, method: &Method) -> Option<&'p Method> {
-    let methods = &plan.resources.get(&method.resource)?.methods;
-    let before = method.read_before.as_ref().and_then(|name| methods.get(name));
-    before.or_else(|| methods.values().find(|read| read.kind == MethodKind::Get && read.takes_id))
 }
 
 /// The policy, when it can decide anything. A document that does not compile any more refuses every call.
-fn says_something(in_force: &InForce) -> Result<Option<&Policy>, Problem> {
+pub(super) fn says_something(in_force: &InForce) -> Result<Option<&Policy>, Problem> {
     match &in_force.policy {
-        Ok(policy) if policy.rules.is_empty() && policy.default == Defaults::default() => Ok(None),
+        Ok(policy) if !policy.says_something() => Ok(None),
         Ok(policy) => Ok(Some(policy)),
         Err(_) => Err(Problem::gateway(
             Code::DeniedByPolicy,

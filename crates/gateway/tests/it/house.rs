@@ -63,7 +63,7 @@ impl House {
 
     /// A token of this environment and the actor behind it.
     pub(crate) async fn token(&self, role: Role, narrowing: Narrowing) -> (Arc<Actor>, SecretString) {
-        let new = NewToken { name: "a token".to_owned(), role, narrowing, expires_at: None };
+        let new = NewToken { name: "a token".to_owned(), role, narrowing, email: None, expires_at: None };
         let (_, text) = self.gateway.create_token(&self.admin, self.gateway.request_id(), new).await.unwrap();
         (self.gateway.authenticate(Some(text.expose_secret())).await.unwrap(), text)
     }

@@ -72,7 +72,7 @@ async fn nothing_crosses_an_environment_and_foreign_ids_look_absent() {
     let seen = house.gateway.list_audit(&stranger, &page, &filter).await.unwrap();
     assert!(seen.result.iter().all(|record| record.account_id.is_none()), "{seen:?}");
     let narrowing = Narrowing { accounts: Some(vec![account]), ..Narrowing::default() };
-    let new = NewToken { name: "spy".to_owned(), role: Role::Agent, narrowing, expires_at: None };
+    let new = NewToken { name: "spy".to_owned(), role: Role::Agent, narrowing, email: None, expires_at: None };
     let problem = house.gateway.create_token(&stranger, id(), new).await.unwrap_err();
     assert_eq!(problem.body().errors[0].pointer, "/accounts/0");
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod approvals;
 mod audit;
+mod blast;
 mod calls;
 mod concurrency;
 mod cursors;
@@ -16,6 +17,7 @@ mod isolation;
 mod planning;
 mod policy;
 mod postgres;
+mod protected;
 mod replicas;
 mod runs;
 mod scenarios;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::house::{self, GET, House, LIST, REACTIVATE, SUSPEND, value};
 
 impl House {
-    async fn set_policy(&self, rules: &str) -> i64 {
+    pub(crate) async fn set_policy(&self, rules: &str) -> i64 {
         let document = format!("version: 1\n{rules}");
         let view = self.gateway.put_policy(&self.admin, self.gateway.request_id(), None, document).await;
         view.unwrap_or_else(|problem| panic!("{problem} {:?}", problem.body().errors)).version

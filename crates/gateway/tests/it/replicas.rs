@@ -46,7 +46,13 @@ impl Replicas {
     }
 
     pub(crate) async fn token(&self, role: Role) -> (quartermaster_types::TokenId, SecretString) {
-        let new = NewToken { name: "a token".to_owned(), role, narrowing: Narrowing::default(), expires_at: None };
+        let new = NewToken {
+            name: "a token".to_owned(),
+            role,
+            narrowing: Narrowing::default(),
+            email: None,
+            expires_at: None,
+        };
         let gateway = &self.gateways[0];
         let (view, text) = gateway.create_token(&self.admin, gateway.request_id(), new).await.unwrap();
         (view.id, text)

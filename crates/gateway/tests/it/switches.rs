@@ -156,8 +156,13 @@ async fn only_administrators_switch_and_a_token_that_is_off_changes_nothing() {
     let own = SwitchSubject::Token(second.token_id);
     let on = house.gateway.switch_on(&second, house.gateway.request_id(), own.clone()).await;
     assert_eq!(on.unwrap_err().code(), Code::SwitchedOff);
-    let new =
-        NewToken { name: "way out".to_owned(), role: Role::Admin, narrowing: Narrowing::default(), expires_at: None };
+    let new = NewToken {
+        name: "way out".to_owned(),
+        role: Role::Admin,
+        narrowing: Narrowing::default(),
+        email: None,
+        expires_at: None,
+    };
     let made = house.gateway.create_token(&second, house.gateway.request_id(), new).await;
     assert_eq!(made.unwrap_err().code(), Code::SwitchedOff);
     let policy = house.gateway.put_policy(&second, house.gateway.request_id(), None, "version: 1".to_owned()).await;

@@ -15,6 +15,7 @@ async fn absent_mistyped_unknown_expired_and_revoked_tokens_get_the_same_answer(
         name: "short".to_owned(),
         role: Role::Agent,
         narrowing: Narrowing::default(),
+        email: None,
         expires_at: Some(house.clock.now().plus_ms(60_000)),
     };
     let (view, expiring) = house.gateway.create_token(&house.admin, house.gateway.request_id(), new).await.unwrap();
@@ -84,8 +85,13 @@ async fn roles_do_what_they_are_for_and_no_more() {
         denied(house.gateway.put_integration_override(actor, id(), "1password", json!({})).await.unwrap_err());
         denied(house.gateway.create_environment(actor, id(), "other").await.unwrap_err());
         denied(house.gateway.revoke_token(actor, id(), agent.token_id).await.unwrap_err());
-        let new =
-            NewToken { name: "more".to_owned(), role: Role::Admin, narrowing: Narrowing::default(), expires_at: None };
+        let new = NewToken {
+            name: "more".to_owned(),
+            role: Role::Admin,
+            narrowing: Narrowing::default(),
+            email: None,
+            expires_at: None,
+        };
         denied(house.gateway.create_token(actor, id(), new).await.unwrap_err());
     }
 }
@@ -152,6 +158,7 @@ async fn a_narrowed_admin_cannot_widen_itself_and_no_token_outlives_its_maker() 
         name: "wider".to_owned(),
         role: Role::Admin,
         narrowing: Narrowing::default(),
+        email: None,
         expires_at,
     };
     let id = house.gateway.request_id();
@@ -178,7 +185,7 @@ async fn names_and_narrowings_are_checked_at_their_limits_and_one_past() {
         let house = &house;
         async move {
             let narrowing = Narrowing { tools: Some(vec![LIST.to_owned(); tools]), ..Narrowing::default() };
-            let new = NewToken { name, role: Role::Agent, narrowing, expires_at: None };
+            let new = NewToken { name, role: Role::Agent, narrowing, email: None, expires_at: None };
             house.gateway.create_token(&house.admin, house.gateway.request_id(), new).await
         }
     };
@@ -232,7 +239,13 @@ async fn rights_are_decided_before_arguments_and_a_refusal_tells_nothing_of_them
 async fn an_operator_token_can_be_rotated_and_one_always_stays() {
     let house = House::new().await;
     let id = || house.gateway.request_id();
-    let new = |role, narrowing, expires_at| NewToken { name: "operator".to_owned(), role, narrowing, expires_at };
+    let new = |role, narrowing, expires_at| NewToken {
+        name: "operator".to_owned(),
+        role,
+        narrowing,
+        email: None,
+        expires_at,
+    };
     let plain = || new(Role::Admin, Narrowing::default(), None);
     let (admin, _) = house.token(Role::Admin, Narrowing::default()).await;
     let refused = house.gateway.create_operator_token(&admin, id(), plain()).await.unwrap_err();

@@ -99,6 +99,6 @@ impl PolicyDecision<'_> {
     }
 }
 
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     text.chars().take(FAILURE_MAX_CHARACTERS).collect()
 }

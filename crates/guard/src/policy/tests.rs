@@ -37,6 +37,7 @@ fn suspend() -> PolicyFacts<'static> {
         is_sandbox: false,
         token: TokenId(uuid(2)),
         token_name: "offboarder",
+        token_email: None,
         role: Role::Agent,
         session: Some("run-1"),
         now: NIGHT,

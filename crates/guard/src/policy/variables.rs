@@ -54,6 +54,7 @@ fn make(facts: &PolicyFacts<'_>, name: &str) -> Value {
         "actor" => json!({
             "token_id": facts.token,
             "name": facts.token_name,
+            "email": facts.token_email,
             "role": facts.role.as_str(),
             "session": facts.session,
         }),

@@ -268,6 +268,9 @@ pub(crate) struct TokenCreate {
     /// Allow raw calls with the account's credentials
     #[arg(long, env = "QM_CUSTOM", value_parser = switch())]
     pub(crate) custom: bool,
+    /// E-mail address of the person behind it: `self` in a policy protects them
+    #[arg(long, env = "QM_EMAIL", value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
     /// When it ends, from now: 12h, 90d
     #[arg(long, env = "QM_EXPIRES_IN", value_parser = lifetime, value_name = "TIME")]
     pub(crate) expires_in: Option<std::time::Duration>,

@@ -53,6 +53,13 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         gateway: GatewayArguments,
     },
+    /// Say how much of each limit under `blast_radius` has been used, and by whom
+    BlastRadius {
+        #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
+        gateway: GatewayArguments,
+    },
     /// List the versions, the newest first
     Versions {
         /// At most so many

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use quartermaster_client::{CallOptions, Policy, PolicyTest};
+use quartermaster_client::{BlastLimit, CallOptions, Policy, PolicyTest};
 use quartermaster_definition::load_policy;
 use serde_json::{Value, json};
 
@@ -63,6 +63,10 @@ pub(crate) async fn run(command: &PolicyCommand) -> Result<Exit, Failure> {
                 )
             })?;
         }
+        PolicyCommand::BlastRadius { output, gateway } => {
+            let limits = connect::client(gateway)?.blast_radius().await?;
+            show(output.output, &limits, || usage(&limits))?;
+        }
         PolicyCommand::Test { file, policy, output, gateway } => {
             let document = policy.as_ref().map(|file| read_file(file, "the policy")).transpose()?;
             let cases = cases(&read_file(file, "the cases")?)?;
@@ -73,6 +77,27 @@ pub(crate) async fn run(command: &PolicyCommand) -> Result<Exit, Failure> {
         PolicyCommand::Check { .. } | PolicyCommand::Schema => {}
     }
     Ok(Exit::Ok)
+}
+
+/// A line for each who has used some of a limit, and one for a limit that nobody has used.
+fn usage(limits: &[BlastLimit]) -> Rows {
+    let room = |limit: &BlastLimit| match (limit.max, limit.share) {
+        (Some(max), _) => max.to_string(),
+        (None, Some(share)) => format!("{share} of the directory"),
+        (None, None) => String::new(),
+    };
+    let rows = limits.iter().flat_map(|limit| {
+        let nobody = limit.subjects.is_empty().then(|| ["-".to_owned(), "0".to_owned(), String::new()]);
+        let used = limit.subjects.iter().map(|one| {
+            let frees = one.frees_at.map(|at| at.to_string()).unwrap_or_default();
+            [one.subject.clone(), one.used.to_string(), frees]
+        });
+        let window = limit.within_seconds.map(|seconds| format!("{seconds} s")).unwrap_or_default();
+        used.chain(nobody).map(move |[subject, used, frees]| {
+            [limit.limit.clone(), limit.per.clone(), window.clone(), room(limit), subject, used, frees]
+        })
+    });
+    Rows::new(["limit", "per", "within", "allows", "subject", "used", "frees_at"], rows)
 }
 
 fn told(policy: &Policy) {

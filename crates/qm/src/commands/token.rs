@@ -42,6 +42,7 @@ async fn create(arguments: &TokenCreate) -> Result<(), Failure> {
         tools: some(&arguments.tools),
         methods: some(&arguments.methods),
         custom: arguments.custom,
+        email: arguments.email.clone(),
         expires_at: arguments.expires_in.map(ends),
         operator: arguments.operator,
     };

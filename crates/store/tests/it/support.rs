@@ -47,6 +47,7 @@ pub(crate) fn token(environment: EnvironmentId, number: u64) -> TokenRow {
             methods: Some(Vec::new()),
             custom: true,
         },
+        email: Some("é@b.c".to_owned()),
         expires_at: Some(NOW.plus_ms(1)),
         revoked_at: None,
         created_at: NOW,

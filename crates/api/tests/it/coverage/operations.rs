@@ -367,6 +367,7 @@ fn policy() -> Vec<Operation> {
         operation("get", "/policy", "/policy", NOTHING, OWN, READ),
         operation("post", "/policy/check", "/policy/check", DOCUMENT, OWN, READ),
         operation("post", "/policy/test", "/policy/test", |_| Some(json!({"cases": []})), OWN, READ),
+        operation("get", "/policy/blast-radius", "/policy/blast-radius", NOTHING, OWN, READ),
         operation("get", "/policy/version", "/policy/version", NOTHING, OWN, READ),
         operation("get", "/policy/version/{version}", "/policy/version/1", NOTHING, OWN, READ),
         operation(
