@@ -226,6 +226,7 @@ async fn listed_approvers_and_only_they_decide() {
         name: name.to_owned(),
         role: Role::Auditor,
         narrowing: Narrowing::default(),
+        email: None,
         expires_at: None,
     };
     let (view, text) = house.gateway.create_token(&house.admin, house.gateway.request_id(), new("it")).await.unwrap();
