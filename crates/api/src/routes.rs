@@ -72,6 +72,7 @@ fn configuration() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(accounts::list_accounts, accounts::create_account))
         .routes(routes!(accounts::get_account, accounts::update_account, accounts::delete_account))
+        .routes(routes!(accounts::get_budget))
         .routes(routes!(integrations::list_integrations))
         .routes(routes!(integrations::get_integration))
         .routes(routes!(integrations::put_integration_override))

@@ -60,6 +60,53 @@ pub(crate) struct Account {
     updated_at: String,
 }
 
+/// What is known of the calls that an account's vendor still takes. `null` where the vendor told nothing.
+#[derive(ToSchema)]
+pub(crate) struct Budget {
+    /// Whether the vendor told anything. Of one that tells nothing, nothing is known, and no call is held back.
+    known: bool,
+    /// Whether calls are held to it (`rate_limits: {budget: false}` in the definition or an override says no).
+    enforced: bool,
+    /// Calls in the window that is closest to being spent.
+    #[schema(required)]
+    limit: Option<u64>,
+    /// Calls left in it, those that are under way counted as made.
+    #[schema(required)]
+    remaining: Option<u64>,
+    /// When it starts anew.
+    #[schema(required, format = "date-time")]
+    reset_at: Option<String>,
+    /// Its length in seconds.
+    #[schema(required)]
+    window_seconds: Option<u64>,
+    /// Calls that are set aside for plans.
+    reserved: u64,
+    /// Sessions, runs and tokens that share the account at present.
+    sharing: u64,
+    /// Every window that the vendor told of.
+    windows: Vec<BudgetWindow>,
+}
+
+/// One window of a vendor.
+#[derive(ToSchema)]
+pub(crate) struct BudgetWindow {
+    /// The vendor's name for it.
+    #[schema(required)]
+    name: Option<String>,
+    /// Calls in it.
+    #[schema(required)]
+    limit: Option<u64>,
+    /// Calls left in it; the whole limit once it has started anew.
+    #[schema(required)]
+    remaining: Option<u64>,
+    /// When it starts anew; `null` when it has, and the vendor has said nothing since.
+    #[schema(required, format = "date-time")]
+    reset_at: Option<String>,
+    /// Its length in seconds.
+    #[schema(required)]
+    window_seconds: Option<u64>,
+}
+
 /// One page of integrated accounts.
 #[derive(ToSchema)]
 pub(crate) struct AccountPage {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Answer, Client, escape, header, query};
 use crate::error::ClientError;
-use crate::model::{Account, AuditEntry, CreatedEnvironment, CreatedToken, Integration, Page, Token};
+use crate::model::{Account, AuditEntry, Budget, CreatedEnvironment, CreatedToken, Integration, Page, Token};
 
 /// The most pages that a full listing reads: a guard against an endless list.
 const PAGES_MAX: usize = 10_000;
@@ -90,6 +90,11 @@ impl Client {
     /// One account.
     pub async fn account(&self, id: AccountId) -> Result<Account, ClientError> {
         Ok(self.get(&format!("/integrated-account/{id}")).await?.value)
+    }
+
+    /// What is known of the calls that an account's vendor still takes.
+    pub async fn budget(&self, id: AccountId) -> Result<Budget, ClientError> {
+        Ok(self.get(&format!("/integrated-account/{id}/budget")).await?.value)
     }
 
     /// Connects an account. The gateway tries the credentials at the vendor first and keeps nothing when they do not work.

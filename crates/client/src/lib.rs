@@ -24,7 +24,10 @@ pub use approvals::{Approval, ApprovalSummary, ApprovalsQuery, Card, CardRow, Vo
 pub use audit::{AuditKey, AuditPruned};
 pub use client::{Answer, Client};
 pub use error::ClientError;
-pub use model::{Account, AuditEntry, CreatedEnvironment, CreatedToken, Integration, Lifecycle, ListPage, Page, Token};
+pub use model::{
+    Account, AuditEntry, Budget, BudgetWindow, CreatedEnvironment, CreatedToken, Integration, Lifecycle, ListPage,
+    Page, Token,
+};
 pub use models::{ModelAnswer, ModelConnection, ModelUsage};
 pub use plans::{Execution, NewPlan, Plan, PlanCost, PlanRow, PlanSummary, PlanTotals};
 pub use policy::{BlastLimit, BlastSubject, Policy, PolicyCaseResult, PolicyTest, PolicyVersion};

@@ -44,6 +44,44 @@ pub struct Account {
     pub updated_at: Timestamp,
 }
 
+/// What is known of the calls that an account's vendor still takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Whether the vendor told anything.
+    pub known: bool,
+    /// Whether calls are held to it.
+    pub enforced: bool,
+    /// Calls in the window that is closest to being spent.
+    pub limit: Option<u64>,
+    /// Calls left in it.
+    pub remaining: Option<u64>,
+    /// When it starts anew.
+    pub reset_at: Option<Timestamp>,
+    /// Its length in seconds.
+    pub window_seconds: Option<u64>,
+    /// Calls that are set aside for plans.
+    pub reserved: u64,
+    /// Sessions, runs and tokens that share it at present.
+    pub sharing: u64,
+    /// Every window that the vendor told of.
+    pub windows: Vec<BudgetWindow>,
+}
+
+/// One window of a vendor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetWindow {
+    /// The vendor's name for it.
+    pub name: Option<String>,
+    /// Calls in it.
+    pub limit: Option<u64>,
+    /// Calls left in it.
+    pub remaining: Option<u64>,
+    /// When it starts anew; `None` when it has, and the vendor has said nothing since.
+    pub reset_at: Option<Timestamp>,
+    /// Its length in seconds.
+    pub window_seconds: Option<u64>,
+}
+
 /// An API token, never its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {

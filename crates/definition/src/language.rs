@@ -270,6 +270,11 @@ static RATE_LIMITS: Object = Object {
             "Whether well-known header names are read when no source gave anything; true when left out.",
         ),
         optional(
+            "budget",
+            Shape::Boolean,
+            "Whether a call is refused before it is sent when what the vendor told says that nothing is left; true when left out. `false` for a vendor whose headers are wrong.",
+        ),
+        optional(
             "limited_when",
             Shape::List { of: &Shape::Expression(ERROR_VARIABLES), min: 0 },
             "What means `rate limited` besides status 429.",

@@ -228,6 +228,8 @@ pub struct RateLimitRules {
     pub sources: Vec<RateSource>,
     /// Whether well-known header names are read when no declared source gave anything.
     pub heuristics: bool,
+    /// Whether calls are sent although what was told says that nothing is left: these headers are wrong.
+    pub unbudgeted: bool,
     /// Conditions besides status 429 that mean "rate limited" (variables as in [`ErrorRules`]).
     pub limited_when: Vec<Program>,
 }

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use quartermaster_definition::{Method, Plan};
 use quartermaster_types::{AccountId, Problem, RateLimits, Timestamp};
 use quartermaster_vault::Secrets;
+
+use crate::budget::Pass;
 use serde_json::{Map, Value};
 
 /// One call to be run. Arguments are validated already.
@@ -31,6 +33,13 @@ pub struct Call<'a> {
     pub deadline: Duration,
     /// The record before a write, when somebody read it just now: it is not read again.
     pub before: Option<Bytes>,
+    /// Who makes the call, of those who share the account's rate budget: a hash of the session or the token. `None`: the call is not
+    /// held back, and nothing is learned from it.
+    pub holder: Option<u64>,
+    /// What the budget let go for several calls that belong together, and that none of them has used yet.
+    pub pass: Option<&'a Pass>,
+    /// Exchanges that belong to this call and are made after it under the same pass: they are asked for with it, all or none.
+    pub then: u64,
     /// How long a 429 on a **read** may be waited out (`Prefer: wait=N`); `None`: pass it on at once.
     pub wait: Option<Duration>,
 }

@@ -37,13 +37,25 @@ pub(crate) fn rate_limited(run: &mut Run<'_>, response: &Response, purpose: Purp
 }
 
 /// Whether status and headers alone say so.
-fn plainly_limited(run: &Run<'_>, response: &Response) -> bool {
+pub(crate) fn plainly_limited(run: &Run<'_>, response: &Response) -> bool {
     match response.status.as_u16() {
         429 | 529 => true,
         503 => response.headers.contains_key(header::RETRY_AFTER),
         403 => run.limits.remaining == Some(0),
         _ => false,
     }
+}
+
+/// The problem of a call that the account's budget does not let go. Its limits stand in the run.
+pub(crate) fn budget_spent(run: &Run<'_>) -> Problem {
+    let seconds = run.limits.retry_after_seconds(run.engine.inner.clock.now()).unwrap_or(1);
+    let label = &run.call.plan.label;
+    Problem::gateway(
+        Code::RateLimited,
+        format!("The calls that {label} takes at present are used up or belong to others who share this account; nothing was sent."),
+    )
+    .with_hint(format!("Wait {seconds} s, then make the same call again: {label} told when it takes calls again."))
+    .with_retry(true, Some(seconds))
 }
 
 fn limited_problem(run: &mut Run<'_>, response: &Response, purpose: Purpose<'_>) -> Problem {

@@ -5,6 +5,7 @@
 //! last answer; [`list`], [`single`] and [`raw`] drive it.
 
 mod auth;
+pub mod budget;
 mod call;
 mod errors;
 pub mod json;
@@ -21,6 +22,7 @@ mod token;
 use std::fmt;
 use std::sync::Arc;
 
+use budget::{BudgetState, Budgets, Reservation};
 use quartermaster_types::{AccountId, Clock, Problem};
 
 pub use call::{
@@ -45,6 +47,7 @@ struct Inner {
     clock: Clock,
     observer: Option<Observer>,
     tokens: Tokens,
+    budgets: Budgets,
 }
 
 impl fmt::Debug for Engine {
@@ -56,7 +59,15 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// An engine over `client`. `observer` is told of every exchange (must be quick).
     pub fn new(client: quartermaster_egress::Client, clock: Clock, observer: Option<Observer>) -> Self {
-        Self { inner: Arc::new(Inner { client, clock, observer, tokens: Tokens::new(limits::TOKENS_MAX) }) }
+        Self {
+            inner: Arc::new(Inner {
+                client,
+                clock,
+                observer,
+                tokens: Tokens::new(limits::TOKENS_MAX),
+                budgets: Budgets::default(),
+            }),
+        }
     }
 
     /// Runs a call to its end.
@@ -71,6 +82,9 @@ impl Engine {
         } else {
             single::call(&mut run).await.map(Answer::Single)
         };
+        if let Some(pass) = call.pass {
+            pass.put(run.permit.take());
+        }
         outcome.map_err(|problem| run.failure(problem))
     }
 
@@ -92,5 +106,53 @@ impl Engine {
     /// Forgets the cached access tokens of an account.
     pub fn forget(&self, account: AccountId) {
         self.inner.tokens.forget(account);
+    }
+
+    /// What is known of the calls that an account's vendor still takes; `None`: its answers told nothing.
+    pub fn budget(&self, account: AccountId) -> Option<BudgetState> {
+        self.inner.budgets.state(account)
+    }
+
+    /// How many sessions, runs and tokens want calls of an account at present.
+    pub fn sharing(&self, account: AccountId) -> usize {
+        self.inner.budgets.sharing(account, self.inner.clock.now())
+    }
+
+    /// Sets calls of an account aside for one holder, instead of those that it had set aside before; 0 gives them back. Nobody else
+    /// gets them until they are used or their time is over, but never more than half of a window. False when there are
+    /// [`limits::BUDGET_RESERVATIONS_MAX`] already, or it would last longer than [`limits::BUDGET_RESERVATION_MAX_MS`].
+    pub fn reserve(&self, account: AccountId, reservation: Reservation) -> bool {
+        self.inner.budgets.reserve(account, reservation, self.inner.clock.now())
+    }
+
+    /// Takes in what was known of an account before a restart, unless something is known already.
+    pub fn restore_budget(&self, account: AccountId, state: BudgetState) {
+        self.inner.budgets.restore(account, state, self.inner.clock.now());
+    }
+
+    /// The accounts of which something changed since this was last asked, with what is known of their budgets.
+    pub fn changed_budgets(&self) -> Vec<(AccountId, BudgetState)> {
+        self.inner.budgets.take_changed()
+    }
+
+    /// The budgets of which other replicas should hear something new: a window that started anew, or half of what was left that is gone.
+    /// Waits until there is one.
+    pub async fn budget_news(&self) -> Vec<(AccountId, BudgetState)> {
+        self.inner.budgets.take_news().await
+    }
+
+    /// Takes in what another replica knows of an account.
+    pub fn merge_budget(&self, account: AccountId, state: &BudgetState) {
+        self.inner.budgets.merge(account, state, self.inner.clock.now());
+    }
+
+    /// Forgets what is known of an account's budget.
+    pub fn forget_budget(&self, account: AccountId) {
+        self.inner.budgets.forget(account);
+    }
+
+    /// How many accounts have a budget.
+    pub fn budgets(&self) -> usize {
+        self.inner.budgets.len()
     }
 }

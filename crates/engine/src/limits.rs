@@ -59,3 +59,41 @@ pub const ERROR_PARSE_MAX_BYTES: usize = 1024 * 1024;
 
 /// Members of a record that an answer names when a field that was asked for is in none.
 pub const FIELDS_NAMED_MAX: usize = 50;
+
+/// Accounts whose budgets are kept in memory; those whose windows are over go first.
+pub const BUDGETS_MAX: usize = 200_000;
+
+/// Windows of one account that are kept apart.
+pub const BUDGET_WINDOWS_MAX: usize = 8;
+
+/// Methods of one account of which it is kept in which windows they count.
+pub const BUDGET_METHODS_MAX: usize = 256;
+
+/// Sessions, runs and tokens that share one account's budget at a time.
+pub const BUDGET_HOLDERS_MAX: usize = 1_024;
+
+/// For how long after its last call somebody counts as one of those who share, in milliseconds.
+pub const BUDGET_ACTIVE_MS: i64 = 2_000;
+
+/// For how long a share is kept for somebody who was told when to come back, in milliseconds from then on.
+pub const BUDGET_EXPECTED_MS: i64 = 3_000;
+
+/// How much later than told a window is taken to start anew, for a vendor whose answers were found to tell it too early: so much more each
+/// time, in milliseconds.
+pub const BUDGET_RESET_SLACK_STEP_MS: i64 = 500;
+
+/// The most of that.
+pub const BUDGET_RESET_SLACK_MAX_MS: i64 = 2_000;
+
+/// By how much two answers may differ in when a window starts anew and mean the same one, in milliseconds: whole seconds, and the way of the
+/// answer.
+pub const BUDGET_RESET_APART_MS: i64 = 1_500;
+
+/// How long calls wait for the one that finds out what a new window allows, before they go without.
+pub const BUDGET_HOLD_MAX: Duration = Duration::from_secs(2);
+
+/// Reservations of one account.
+pub const BUDGET_RESERVATIONS_MAX: usize = 64;
+
+/// The longest that calls are set aside, in milliseconds: one day.
+pub const BUDGET_RESERVATION_MAX_MS: i64 = 24 * 60 * 60 * 1000;

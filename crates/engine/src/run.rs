@@ -11,6 +11,7 @@ use quartermaster_vault::{Scrubber, Secrets};
 use serde_json::{Map, Value};
 
 use crate::auth::Credential;
+use crate::budget::{Ask, Pass, Permit};
 use crate::call::{Call, Exchange, Failure};
 use crate::limits::{BODY_MAX_BYTES, DECOMPRESSED_MAX_BYTES, WAIT_MIN};
 use crate::request::{Draft, Targets, Values, parse_url};
@@ -35,6 +36,10 @@ pub(crate) struct Run<'a> {
     pub(crate) before: Option<Bytes>,
     /// Whether the upstream accepted the write.
     pub(crate) is_accepted: bool,
+    /// Calls that the account's budget let go and that were not made yet.
+    pub(crate) permit: Option<Permit>,
+    /// Something was changed already: what is left to do is done whatever the budget says.
+    has_written: bool,
 }
 
 /// What a request is for: decides how failures are told and whether waiting is allowed.
@@ -71,6 +76,8 @@ impl<'a> Run<'a> {
             waited: Duration::ZERO,
             calls: 0,
             limits: RateLimits::default(),
+            permit: call.pass.and_then(Pass::take),
+            has_written: false,
             before: None,
             is_accepted: false,
         }
@@ -205,14 +212,64 @@ impl<'a> Run<'a> {
         let mut url = draft.url.clone();
         let mut headers = draft.headers.clone();
         credential.apply(&mut url, &mut headers);
-        self.sent = Some(credential);
         let request = Request { method: draft.method.clone(), url: parse_url(url)?, headers, body: draft.body.bytes() };
+        self.let_go(purpose).await?;
+        self.sent = Some(credential);
         let limits = Limits {
             total: self.remaining(),
             body_max_bytes: BODY_MAX_BYTES,
             decompressed_max_bytes: DECOMPRESSED_MAX_BYTES,
         };
-        self.exchange(request, limits, || purpose.name()).await.map_err(|error| errors::network(self, &error, purpose))
+        if let Some(permit) = &mut self.permit {
+            permit.begin();
+        }
+        self.has_written |= !purpose.read;
+        let outcome = self.exchange(request, limits, || purpose.name()).await;
+        self.settle(outcome.as_ref().ok(), purpose);
+        outcome.map_err(|error| errors::network(self, &error, purpose))
+    }
+
+    /// Asks the account's budget whether the next exchange may be made. A write asks for all that it takes at once: the read before it and
+    /// the one after it, so that it is not refused half-way.
+    async fn let_go(&mut self, purpose: Purpose<'_>) -> Result<(), Problem> {
+        let call = self.call;
+        let Some(holder) = call.holder.filter(|_| !call.plan.rate_limits.unbudgeted) else { return Ok(()) };
+        let is_first = self.permit.is_none();
+        if self.has_written || self.permit.as_ref().is_some_and(Permit::has_left) {
+            return Ok(());
+        }
+        let Some(budget) = self.engine.inner.budgets.find(call.account) else { return Ok(()) };
+        let calls = if is_first && purpose.method.is_some() { calls_of(call) + call.then } else { 1 };
+        let ask = Ask { holder, method: hash_of(purpose), calls };
+        match budget.admit(ask, &self.engine.inner.clock, self.remaining()).await {
+            Ok(permit) => {
+                self.permit = Some(permit);
+                Ok(())
+            }
+            Err(limits) => {
+                self.limits = limits;
+                Err(errors::budget_spent(self))
+            }
+        }
+    }
+
+    /// Tells the account's budget what an exchange came to.
+    fn settle(&mut self, response: Option<&Response>, purpose: Purpose<'_>) {
+        if self.call.holder.is_none() {
+            return;
+        }
+        let limited = response.is_some_and(|response| errors::plainly_limited(self, response));
+        let limits = response.is_some().then_some(&self.limits);
+        let method = hash_of(purpose);
+        match &mut self.permit {
+            Some(permit) if permit.has_left() => permit.settle(method, limits, limited),
+            _ => {
+                if let Some(limits) = limits {
+                    let now = self.engine.inner.clock.now();
+                    self.engine.inner.budgets.learn(self.call.account, method, limits, limited, now);
+                }
+            }
+        }
     }
 
     /// One exchange: sent, counted, told to the observer; its limits are remembered.
@@ -248,6 +305,26 @@ impl<'a> Run<'a> {
             self.limits = rate_limit::read(&self.call.plan.rate_limits, &response.headers, now);
         }
         outcome
+    }
+}
+
+/// The exchanges that a call takes, when all goes well; of a list, those for its first page.
+fn calls_of(call: &Call<'_>) -> u64 {
+    let method = call.method;
+    if method.effect == Effect::Read {
+        return 1;
+    }
+    let reads = method.read_before.is_some();
+    1 + u64::from(reads && call.before.is_none()) + u64::from(reads && method.transition.is_some())
+}
+
+/// Which method an exchange is one of, for the budget: the same in every process.
+fn hash_of(purpose: Purpose<'_>) -> u64 {
+    use std::hash::BuildHasher;
+    let hasher = foldhash::quality::FixedState::default();
+    match purpose.method {
+        Some(method) => hasher.hash_one((method.resource.as_str(), method.name.as_str())),
+        None => hasher.hash_one("custom"),
     }
 }
 

@@ -368,6 +368,7 @@ impl Gateway {
         let audit = self.change(actor, request_id, "account.delete").account(id).target(id).before(&before).row();
         let found = self.inner.store.delete_account(actor.environment_id, id, &audit).await;
         self.forget(actor.environment_id, &Stale::Account(id));
+        self.inner.engine.forget_budget(id);
         if found.map_err(storage_problem)? { Ok(()) } else { Err(rights::no_such_account(id)) }
     }
 }

@@ -424,6 +424,9 @@ fn engine_call<'a>(
     Call {
         account: prepared.entry.id,
         credential_version: prepared.entry.access_version,
+        holder: Some(prepared.holder),
+        pass: Some(&prepared.pass),
+        then: 0,
         plan: &prepared.entry.plan.plan,
         method,
         connection,

@@ -75,6 +75,7 @@ impl Gateway {
                 .retain(|_, entry| entry.environment_id() != environment || entry.plan.plan.name != *integration),
             Stale::Policy => inner.policies.invalidate(&environment),
             Stale::Switches => inner.switches.invalidate(&environment),
+            Stale::RateBudget(account) => self.hear_budget(environment, *account),
             Stale::Unknown => self.forget_everything(),
         }
     }

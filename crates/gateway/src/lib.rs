@@ -4,6 +4,7 @@
 mod accounts;
 mod approvals;
 mod audit;
+mod budget;
 mod cache;
 mod call;
 mod change;
@@ -39,6 +40,7 @@ use tokio_util::task::TaskTracker;
 pub use accounts::{AccountChange, AccountView, NewAccount};
 pub use approvals::{ApprovalFilter, ApprovalSummary, ApprovalView, Card, CardRow, Decision, VoteView};
 pub use audit::{AuditCursor, AuditFilter, AuditKeyView, AuditOutcome, Pruned};
+pub use budget::{BudgetView, BudgetWindow};
 pub use call::{Arguments, CallAnswer, CallProblem, CallRequest, Door, DryRun, Target};
 pub use environments::{initialise, recover_operator};
 pub use idempotency::{KeyedWrite, WriteAnswer, WriteKind};
@@ -108,6 +110,8 @@ pub(crate) struct Inner {
     audit: AuditLog,
     metrics: Arc<Metrics>,
     trust: Arc<feed::Trust>,
+    /// Tells this process from others on the same store.
+    replica: u64,
     actors: Cache<TokenHash, Arc<Actor>>,
     accounts: Cache<AccountId, Arc<AccountEntry>>,
     data_keys: Cache<EnvironmentId, Arc<EnvironmentKey>>,
@@ -160,8 +164,13 @@ impl Gateway {
             plans,
             metrics,
             trust,
+            replica: seed()?,
         });
         tokio::spawn(feed::follow(Arc::downgrade(&inner), inner.store.clone()));
+        tokio::spawn(budget::keep(Arc::downgrade(&inner)));
+        if inner.store.is_shared() {
+            tokio::spawn(budget::tell(Arc::downgrade(&inner), inner.engine.clone()));
+        }
         tokio::spawn(prune(Arc::downgrade(&inner)));
         tokio::spawn(audit::keep_signing(Arc::downgrade(&inner)));
         Ok(Self { inner })
@@ -187,6 +196,7 @@ impl Gateway {
         let metrics = &self.inner.metrics;
         metrics.accounts_cached.set(self.inner.accounts.len() as i64);
         metrics.plans_cached.set(self.inner.plans.held() as i64);
+        metrics.rate_budgets.set(self.inner.engine.budgets() as i64);
         metrics.text()
     }
 
@@ -205,6 +215,7 @@ impl Gateway {
         }
         self.inner.audit.close().await;
         self.inner.reads.close().await;
+        self.keep_budgets().await;
         self.sign_checkpoints().await;
         self.inner.store.close().await;
     }

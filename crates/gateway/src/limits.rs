@@ -113,6 +113,15 @@ pub const IDEMPOTENCY_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often forgotten idempotency keys are cleared away.
 pub const IDEMPOTENCY_PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// How often telling other replicas of a rate budget is tried again when several tell at once.
+pub const BUDGETS_TELL_TRIES_MAX: usize = 5;
+/// How often what is known of rate limits is written to the store.
+pub const BUDGETS_KEEP_EVERY: Duration = Duration::from_secs(5);
+/// Accounts whose rate limits are written at a time; the others are learned again after a restart.
+pub const BUDGETS_KEPT_AT_ONCE_MAX: usize = 500;
+/// Windows that start anew sooner than this are not written: they are over before they would be read.
+pub const BUDGETS_KEPT_WINDOW_MIN: Duration = Duration::from_secs(30);
+
 /// Smallest and largest `limit` of a configuration list, and what is taken without one.
 pub const PAGE_LIMIT_MIN: i64 = 1;
 /// The largest.

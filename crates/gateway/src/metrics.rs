@@ -38,6 +38,10 @@ pub enum Name {
     AccountsCached,
     /// Compiled plans in memory.
     PlansCached,
+    /// Accounts of which a rate budget is known.
+    RateBudgets,
+    /// Calls that an account's rate budget refused.
+    RateBudgetRefused,
     /// Changes by replicas that were heard of here.
     RevisionsHeard,
     /// 1 while the changes that other replicas make are known here.
@@ -61,6 +65,8 @@ impl Name {
         Self::Unauthenticated,
         Self::AccountsCached,
         Self::PlansCached,
+        Self::RateBudgets,
+        Self::RateBudgetRefused,
         Self::RevisionsHeard,
         Self::RevisionsFollowed,
         Self::Deliveries,
@@ -81,6 +87,8 @@ impl Name {
             Self::Unauthenticated => "qm_unauthenticated",
             Self::AccountsCached => "qm_accounts_cached",
             Self::PlansCached => "qm_plans_cached",
+            Self::RateBudgets => "qm_rate_budgets",
+            Self::RateBudgetRefused => "qm_rate_budget_refused",
             Self::RevisionsHeard => "qm_revisions_heard",
             Self::RevisionsFollowed => "qm_revisions_followed",
             Self::Deliveries => "qm_deliveries",
@@ -101,6 +109,8 @@ impl Name {
             Self::Unauthenticated => "Requests whose token was not accepted",
             Self::AccountsCached => "Accounts held in memory",
             Self::PlansCached => "Compiled plans held in memory",
+            Self::RateBudgets => "Accounts whose vendor tells its limits",
+            Self::RateBudgetRefused => "Calls that were refused before they were sent, because nothing was left",
             Self::RevisionsHeard => {
                 "Changes of tokens, accounts, overrides and policies that were heard from the database"
             }
@@ -165,6 +175,8 @@ pub(crate) struct Metrics {
     pub(crate) unauthenticated: Counter,
     pub(crate) accounts_cached: Gauge,
     pub(crate) plans_cached: Gauge,
+    pub(crate) rate_budgets: Gauge,
+    pub(crate) rate_budget_refused: Counter,
     pub(crate) revisions_heard: Counter,
     pub(crate) revisions_followed: Gauge,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -196,6 +208,8 @@ impl Metrics {
             unauthenticated: Counter::default(),
             accounts_cached: Gauge::default(),
             plans_cached: Gauge::default(),
+            rate_budgets: Gauge::default(),
+            rate_budget_refused: Counter::default(),
             revisions_heard: Counter::default(),
             revisions_followed: Gauge::default(),
             deliveries: Family::default(),
@@ -218,6 +232,8 @@ impl Metrics {
         add(registry, Name::Unauthenticated, self.unauthenticated.clone());
         add(registry, Name::AccountsCached, self.accounts_cached.clone());
         add(registry, Name::PlansCached, self.plans_cached.clone());
+        add(registry, Name::RateBudgets, self.rate_budgets.clone());
+        add(registry, Name::RateBudgetRefused, self.rate_budget_refused.clone());
         add(registry, Name::RevisionsHeard, self.revisions_heard.clone());
         add(registry, Name::RevisionsFollowed, self.revisions_followed.clone());
         add(registry, Name::Deliveries, self.deliveries.clone());

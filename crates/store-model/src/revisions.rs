@@ -22,6 +22,8 @@ pub enum Stale {
     Policy,
     /// What is switched off in an environment.
     Switches,
+    /// What is known of an account's rate limits.
+    RateBudget(AccountId),
     /// Something that this program does not know: a later version of it made the change.
     Unknown,
 }
@@ -35,6 +37,7 @@ impl Stale {
             Self::Override(integration) => ("override", integration.clone()),
             Self::Policy => ("policy", String::new()),
             Self::Switches => ("switches", String::new()),
+            Self::RateBudget(id) => ("rate_budget", id.to_string()),
             Self::Unknown => ("unknown", String::new()),
         }
     }
@@ -47,6 +50,7 @@ impl Stale {
             "override" => Some(Self::Override(subject.to_owned())),
             "policy" => Some(Self::Policy),
             "switches" => Some(Self::Switches),
+            "rate_budget" => subject.parse().ok().map(Self::RateBudget),
             _ => None,
         };
         known.unwrap_or(Self::Unknown)
@@ -86,6 +90,7 @@ mod tests {
             Stale::Override("1password".to_owned()),
             Stale::Policy,
             Stale::Switches,
+            Stale::RateBudget(AccountId(id)),
             Stale::Unknown,
         ] {
             let (topic, subject) = stale.columns();

@@ -1,6 +1,6 @@
 //! What is known of accounts' rate limits.
 
-use quartermaster_store_model::{RateBudgetRow, StoreError};
+use quartermaster_store_model::{RateBudgetRow, Stale, StoreError};
 use quartermaster_types::{AccountId, EnvironmentId};
 
 use crate::PostgresStore;
@@ -31,9 +31,10 @@ impl PostgresStore {
     }
 
     /// Puts version `row.version` in the place of the one before it (1: of none). False when that is not the present one, or when
-    /// there is no such account; nothing is changed then.
+    /// there is no such account; nothing is changed then. Other replicas are told.
     pub async fn put_rate_budget(&self, row: &RateBudgetRow) -> Result<bool, StoreError> {
         const OPERATION: &str = "writing a rate budget";
+        let mut transaction = self.begin(OPERATION).await?;
         let done = if row.version == 1 {
             sqlx::query!(
                 "INSERT INTO rate_budgets (environment_id, account_id, version, state)
@@ -43,7 +44,7 @@ impl PostgresStore {
                 Key(row.account_id.0) as _,
                 row.state.as_str()
             )
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
         } else {
             sqlx::query!(
@@ -54,9 +55,14 @@ impl PostgresStore {
                 row.version,
                 row.state.as_str()
             )
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
         };
-        done.during(OPERATION).map(|done| done.rows_affected() == 1)
+        if done.during(OPERATION)?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let stale = Stale::RateBudget(row.account_id);
+        crate::revisions::announce(&mut transaction, row.environment_id, &stale, OPERATION).await?;
+        transaction.commit().await.during(OPERATION).map(|()| true)
     }
 }

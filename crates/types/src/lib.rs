@@ -16,4 +16,4 @@ pub use id::{
     TriggerId,
 };
 pub use problem::{Code, FieldError, NextCall, Origin, Problem, UpstreamExcerpt};
-pub use rate_limit::{RateLimits, RatePolicy};
+pub use rate_limit::{RateLimits, RatePolicy, RateWindow};

@@ -15,6 +15,21 @@ pub struct RatePolicy {
     pub window_seconds: Option<u64>,
 }
 
+/// One window of requests, as far as an answer told it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateWindow {
+    /// The vendor's name for it, when it has one; as in [`RatePolicy::name`].
+    pub name: Option<String>,
+    /// Requests in it, when known.
+    pub limit: Option<u64>,
+    /// Its length in seconds, when known.
+    pub window_seconds: Option<u64>,
+    /// Requests left in it.
+    pub remaining: u64,
+    /// When it starts anew, when known.
+    pub reset_at: Option<Timestamp>,
+}
+
 /// Rate limits as the upstream told them. Every field is `None` when the upstream said nothing: nothing is invented.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimits {
@@ -30,6 +45,9 @@ pub struct RateLimits {
     pub retry_at: Option<Timestamp>,
     /// All policies that the upstream published.
     pub policies: Vec<RatePolicy>,
+    /// All windows of which the upstream told how many requests are left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<RateWindow>,
 }
 
 impl RateLimits {

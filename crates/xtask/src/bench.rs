@@ -4,6 +4,7 @@
 //! proxy that only adds a header. Everything shares the machine, so only the ratios travel; the figures are printed beside
 //! them. Nothing here passes or fails by a time.
 
+mod guards;
 mod http;
 mod latency;
 mod load;
@@ -48,6 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     load::against_nginx(&stage, options, &mut report)?;
     if !options.throughput_only {
         latency::added(&stage, &mut report)?;
+        guards::cost(&stage, &mut report)?;
         memory::idle_and_start(&stage, &mut report)?;
         scale::many_accounts(&stage, options, &mut report)?;
         scale::audit(&stage, &mut report)?;

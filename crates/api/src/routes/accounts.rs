@@ -70,6 +70,23 @@ pub(super) async fn create_account(
     Ok(response)
 }
 
+/// What the account's vendor still takes
+#[utoipa::path(get, path = "/integrated-account/{id}/budget", tag = "accounts",
+    params(schema::AccountPath),
+    responses(
+        (status = 200, description = "What the vendor told of its rate limits, and who shares them.", body = schema::Budget),
+        (status = 404, description = "`not_found`")))]
+pub(super) async fn get_budget(
+    State(app): State<App>,
+    caller: Caller,
+    PathParts(id): PathParts<AccountId>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    Query::of(&uri)?.finish()?;
+    let view = app.gateway().budget(&caller.actor, id).await?;
+    json(StatusCode::OK, &view)
+}
+
 /// Read an integrated account
 #[utoipa::path(get, path = "/integrated-account/{id}", tag = "accounts",
     params(schema::AccountPath, schema::IfNoneMatch),

@@ -40,6 +40,7 @@ async fn answers_have_the_shapes_that_the_document_says() {
     let gets = [
         ("get /integrated-account", "/integrated-account".to_owned()),
         ("get /integrated-account/{id}", app.account_path("")),
+        ("get /integrated-account/{id}/budget", app.account_path("/budget")),
         ("get /integrated-account/{id}/tools", app.account_path("/tools")),
         ("get /proxy/{resource}", app.proxy_path("users?limit=2")),
         ("get /proxy/{resource}", app.proxy_path("users?email=a.miller@company.com")),

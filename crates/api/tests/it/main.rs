@@ -19,6 +19,7 @@ mod problems;
 mod rate_limits;
 mod runs;
 mod server;
+mod storms;
 mod tokens;
 mod tools;
 

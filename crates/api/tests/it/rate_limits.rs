@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quartermaster_simulator::{Config, RateHeaders, RateLimit};
 use quartermaster_testkit::{Answer, TestApp};
+use serde_json::{Value, json};
 
 async fn limited(headers: RateHeaders) -> TestApp {
     let limit = RateLimit { requests: 5, window: Duration::from_secs(10) };
@@ -99,12 +100,15 @@ async fn a_read_may_be_waited_for_and_a_write_is_not() {
         Config { users: 60, rate_limit: Some(limit), rate_headers: RateHeaders::Structured, ..Config::default() };
     let app = TestApp::builder().simulator(config).start().await;
     let path = app.proxy_path("users?limit=1");
+    let began = std::time::Instant::now();
     for _ in 0..6 {
         let answer = app.operator.request("GET", &path).header("prefer", "wait=5").send().await;
         answer.expect(200);
         assert_eq!(answer.header("preference-applied"), "wait=5");
     }
-    assert!(app.simulator.control().counts().limited > 0, "nothing had to be waited for");
+    // Once it has told its limit, the vendor is not even asked: the budget tells how long to wait.
+    assert_eq!(app.simulator.control().counts().limited, 0);
+    assert!(began.elapsed() > Duration::from_millis(500), "nothing had to be waited for");
     app.simulator.control().set_rate_limit(Some(RateLimit { requests: 1, window: Duration::from_secs(60) }));
     let person = app.person("a.miller@company.com");
     let path = app.proxy_path(&format!("users/{person}/suspend"));
@@ -118,5 +122,40 @@ async fn a_read_may_be_waited_for_and_a_write_is_not() {
         }
     }
     assert!(refused > 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_spent_budget_refuses_calls_before_they_are_sent_with_the_vendors_own_reset() {
+    let app = limited(RateHeaders::Structured).await;
+    let (good, refused) = until_limited(&app).await;
+    let sent = app.simulator.control().counts();
+    assert_eq!(sent.limited, 0, "the vendor was not asked once more");
+    let problem = refused.problem(429, "rate_limited");
+    assert_eq!((&problem["origin"], &problem["retryable"]), (&Value::from("gateway"), &Value::from(true)));
+    assert!(refused.header("ratelimit-policy").starts_with("\"account-budget\";q=5;w=10"), "{:?}", refused.headers);
+    assert!(seconds(&good, "ratelimit-reset").abs_diff(seconds(&refused, "retry-after")) <= 1);
+    // Neither does anybody else on this account, by whatever door; another account is not concerned.
+    let other = app.client(json!({"role": "agent"})).await;
+    app.call(&other, "list_all_1_password_users", json!({})).await.problem(429, "rate_limited");
+    let person = app.person("a.miller@company.com");
+    other.post(&app.proxy_path(&format!("users/{person}/suspend")), &json!({})).await.problem(429, "rate_limited");
+    assert_eq!(app.simulator.control().counts(), sent);
+    let budget = app.operator.get(&app.account_path("/budget")).await.expect(200);
+    assert_eq!((&budget["remaining"], &budget["limit"], &budget["enforced"]), (&json!(0), &json!(5), &json!(true)));
+    assert!(app.gateway.metrics().contains("qm_rate_budget_refused_total 3"), "{}", app.gateway.metrics());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_whose_headers_are_wrong_is_not_held_to_them() {
+    let app = limited(RateHeaders::Structured).await;
+    let change = json!({"override": {"rate_limits": {"budget": false}}});
+    app.operator.patch(&app.account_path(""), &change).await.expect(200);
+    let (_, refused) = until_limited(&app).await;
+    assert_eq!(refused.problem(429, "rate_limited")["origin"], "upstream");
+    assert_eq!(app.simulator.control().counts().limited, 1);
+    let budget = app.operator.get(&app.account_path("/budget")).await.expect(200);
+    assert_eq!((&budget["known"], &budget["enforced"]), (&json!(true), &json!(false)));
     app.finish().await;
 }

@@ -18,6 +18,7 @@ pub(super) fn rate_limits(root: &Node) -> RateLimitRules {
     RateLimitRules {
         sources: node.get("sources").map_or(&[][..], Node::items).iter().filter_map(source).collect(),
         heuristics: node.get("heuristics").and_then(Node::boolean).unwrap_or(true),
+        unbudgeted: !node.get("budget").and_then(Node::boolean).unwrap_or(true),
         limited_when: programs(node.get("limited_when")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use quartermaster_types::{RateLimits, RatePolicy, Timestamp};
+use quartermaster_types::{RateLimits, RatePolicy, RateWindow, Timestamp};
 
 use super::{POLICIES_MAX, WINDOW_MAX_SECONDS};
 
@@ -67,5 +67,17 @@ pub(super) fn fill(limits: &mut RateLimits, gauges: &[Gauge]) {
             Some(RatePolicy { name: gauge.name.clone(), limit: gauge.limit?, window_seconds: gauge.window_seconds })
         };
         limits.policies = gauges.iter().filter_map(policy).take(POLICIES_MAX).collect();
+    }
+    if limits.windows.is_empty() {
+        let window = |gauge: &Gauge| {
+            Some(RateWindow {
+                name: gauge.name.clone(),
+                limit: gauge.limit,
+                window_seconds: gauge.window_seconds,
+                remaining: gauge.remaining?,
+                reset_at: gauge.reset_at,
+            })
+        };
+        limits.windows = gauges.iter().filter_map(window).take(POLICIES_MAX).collect();
     }
 }

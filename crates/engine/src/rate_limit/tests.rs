@@ -29,12 +29,12 @@ fn headers(text: &str) -> HeaderMap {
 }
 
 fn heuristic(text: &str) -> RateLimits {
-    let rules = RateLimitRules { sources: vec![], heuristics: true, limited_when: vec![] };
+    let rules = RateLimitRules { sources: vec![], heuristics: true, ..RateLimitRules::default() };
     read(&rules, &headers(text), NOW)
 }
 
 fn declared(source: RateSource, text: &str) -> RateLimits {
-    let rules = RateLimitRules { sources: vec![source], heuristics: false, limited_when: vec![] };
+    let rules = RateLimitRules { sources: vec![source], ..RateLimitRules::default() };
     read(&rules, &headers(text), NOW)
 }
 

@@ -51,6 +51,7 @@ pub fn plan(base_url: &str) -> Plan {
         rate_limits: RateLimitRules {
             sources: vec![RateSource::RetryAfter, RateSource::Structured, RateSource::Trio],
             heuristics: true,
+            unbudgeted: false,
             limited_when: Vec::new(),
         },
         errors: ErrorRules {

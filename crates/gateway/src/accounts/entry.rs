@@ -112,6 +112,7 @@ impl Gateway {
         let row = row.ok_or_else(|| rights::no_such_account(id))?;
         let (plan, override_version) = self.plan_of(&row).await?;
         let entry = Arc::new(self.entry(&row, plan, override_version).await?);
+        self.restore_budget(&entry).await;
         self.inner.accounts.insert(ticket, id, Arc::clone(&entry));
         Ok(entry)
     }

@@ -31,6 +31,9 @@ impl Gateway {
         let call = Call {
             account: access_account,
             credential_version: entry.access_version,
+            holder: None,
+            pass: None,
+            then: 0,
             plan,
             method,
             connection: &connection,

@@ -30,6 +30,7 @@ impl Gateway {
         raw: RawRequest,
     ) -> Result<RawAnswer, CallProblem> {
         let mut record = Record::begin(self, actor, &as_call(request_id, account), Instant::now());
+        let holder = crate::budget::holder(actor.token_id, None);
         let is_read = matches!(raw.method, http::Method::GET | http::Method::HEAD);
         record.action(format!("custom.{}", raw.method.as_str().to_ascii_lowercase()), path_of(&raw));
         let entry = match self.account(actor, account).await {
@@ -47,7 +48,7 @@ impl Gateway {
             return Err(failed);
         }
         if is_read {
-            let result = self.raw(&entry, raw).await;
+            let result = self.raw(holder, &entry, raw).await;
             match &result {
                 Ok(_) => record.done(1).await,
                 Err(failure) => record.failed(&failure.problem, failure.upstream_calls).await,
@@ -56,7 +57,7 @@ impl Gateway {
         }
         let (gateway, actor) = (self.clone(), Arc::clone(actor));
         let write = self.inner.writes.spawn(async move {
-            let result = gateway.raw(&entry, raw).await;
+            let result = gateway.raw(holder, &entry, raw).await;
             gateway.settle_raw_count(&actor, counted, result.as_ref().map(|answer| answer.status)).await;
             let record = match &result {
                 Ok(_) => record.sent(),
@@ -105,7 +106,7 @@ impl Gateway {
         (guarded, counted)
     }
 
-    async fn raw(&self, entry: &AccountEntry, raw: RawRequest) -> Result<RawAnswer, Failure> {
+    async fn raw(&self, holder: u64, entry: &AccountEntry, raw: RawRequest) -> Result<RawAnswer, Failure> {
         let nothing_sent = |problem| Failure {
             problem,
             rate_limits: RateLimits::default(),
@@ -123,6 +124,9 @@ impl Gateway {
         let call = Call {
             account: entry.id,
             credential_version: entry.access_version,
+            holder: Some(holder),
+            pass: None,
+            then: 0,
             plan,
             method,
             connection: &connection,

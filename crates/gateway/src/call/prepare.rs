@@ -24,6 +24,10 @@ pub(crate) struct Prepared {
     pub(crate) request_id: RequestId,
     pub(crate) door: Door,
     pub(crate) session: Option<String>,
+    /// Who it is, of those who share the account's rate budget.
+    pub(crate) holder: u64,
+    /// What the budget let go for the reads of the guards and the call itself together.
+    pub(crate) pass: quartermaster_engine::budget::Pass,
     pub(crate) entry: Arc<AccountEntry>,
     pub(crate) place: MethodPlace,
     /// Without list options.
@@ -78,6 +82,8 @@ impl Gateway {
         Ok(Prepared {
             request_id: request.request_id,
             door: request.door,
+            pass: quartermaster_engine::budget::Pass::default(),
+            holder: crate::budget::holder(actor.token_id, request.session.as_deref()),
             session: request.session,
             place,
             arguments,

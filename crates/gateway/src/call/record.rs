@@ -215,6 +215,9 @@ impl Record {
         metrics.call_duration.observe(elapsed.as_secs_f64());
         if code == Some(Code::RateLimited) {
             metrics.rate_limited.inc();
+            if outcome == Outcome::Refused {
+                metrics.rate_budget_refused.inc();
+            }
         }
         if let Some((plan, place)) = self.counted.take() {
             plan.metrics(place).count(outcome);

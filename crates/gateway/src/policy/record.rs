@@ -33,6 +33,9 @@ impl Gateway {
         let call = Call {
             account: entry.id,
             credential_version: entry.access_version,
+            holder: Some(prepared.holder),
+            pass: Some(&prepared.pass),
+            then: exchanges_of(prepared.method()),
             plan: &entry.plan.plan,
             method: read,
             connection: &connection,
@@ -124,6 +127,12 @@ fn is_principal(prepared: &Prepared, record: &Value) -> Known {
 pub(crate) fn read_of(prepared: &Prepared) -> Option<&Method> {
     prepared.id()?;
     reader_of(&prepared.entry.plan.plan, prepared.method())
+}
+
+/// The exchanges that a call takes when its record was read before.
+fn exchanges_of(method: &Method) -> u64 {
+    let reads_back = method.read_before.is_some() && method.transition.is_some();
+    1 + u64::from(method.effect != quartermaster_definition::plan::Effect::Read && reads_back)
 }
 
 /// The method that reads the record of a method that takes an id.

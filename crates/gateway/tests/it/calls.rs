@@ -137,7 +137,10 @@ async fn a_429_comes_at_once_with_its_limits_and_a_read_may_ask_to_wait() {
         ..Config::default()
     })
     .await;
-    let account = house.account().await;
+    // The vendor's own refusal: the clock of this house stands still, and so would a budget.
+    let mut account = house.new_account();
+    account.override_patch = Some(json!({"base_url": house.simulator.base_url(), "rate_limits": {"budget": false}}));
+    let account = house.create(account).await.unwrap().id;
     let mut limited = None;
     for _ in 0..4 {
         let request = house.tool_request(account, LIST, json!({"limit": 1}));

@@ -256,6 +256,42 @@ async fn a_replica_that_cannot_follow_trusts_nothing_that_it_holds() {
 }
 
 #[tokio::test]
+async fn what_one_replica_learns_of_a_rate_limit_holds_the_other_back() {
+    let test = "what_one_replica_learns_of_a_rate_limit_holds_the_other_back";
+    let config = Config {
+        rate_limit: Some("30/60s".parse().unwrap()),
+        rate_headers: quartermaster_simulator::RateHeaders::Structured,
+        ..Config::default()
+    };
+    let Some(replicas) = Replicas::new(test, config).await else { return };
+    let account = replicas.account().await;
+    let list = async |replica| replicas.tool(replica, account, LIST, json!({"limit": 1})).await;
+    let remaining = async |replica: usize| {
+        let view = replicas.gateways[replica].budget(&replicas.admin, account).await.unwrap();
+        view.remaining
+    };
+    for replica in [0, 1] {
+        list(replica).await.unwrap();
+    }
+    // The first one spends what is left. The second one hears of it, without a call of its own.
+    while list(0).await.is_ok() {}
+    assert!(until("the other one hears", async || remaining(1).await == Some(0)).await < SOON);
+    let sent = replicas.simulator.control().counts();
+    assert_eq!((sent.list, sent.limited), (30, 0), "the one that tried the credentials counts too");
+    let refused = list(1).await.unwrap_err();
+    assert_eq!(refused.code(), Code::RateLimited);
+    assert_eq!(refused.body().origin, quartermaster_types::Origin::Gateway);
+    assert_eq!(replicas.simulator.control().counts(), sent);
+    // A third one, which starts now, knows it from the store.
+    let store = replicas.database.connect().await;
+    let third = gateway(&replicas.simulator, &store, &Clock::System);
+    let view = third.budget(&replicas.admin, account).await.unwrap();
+    assert_eq!((view.remaining, view.limit), (Some(0), Some(30)));
+    third.shutdown().await;
+    replicas.finish().await;
+}
+
+#[tokio::test]
 async fn what_one_replica_read_grounds_a_write_through_the_other_at_once() {
     let test = "what_one_replica_read_grounds_a_write_through_the_other_at_once";
     let Some(replicas) = Replicas::new(test, Config { users: 120, ..Config::default() }).await else { return };

@@ -112,6 +112,19 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         gateway: GatewayArguments,
     },
+    /// Show how many calls the account's vendor still takes, and who shares them
+    ///
+    /// The gateway learns it from the vendor's own headers. Of a vendor that tells nothing, nothing is known, and no call is held back. When
+    /// nothing is left, calls are refused before they are sent (429, `ratelimit-policy: "account-budget"`), with the vendor's own reset.
+    Budget {
+        /// Id of the account
+        #[arg(value_parser = id::<AccountId>)]
+        id: AccountId,
+        #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
+        gateway: GatewayArguments,
+    },
     /// Change an account
     Update(AccountUpdate),
     /// Delete an account and its credentials

@@ -1,6 +1,6 @@
 //! `qm account`.
 
-use quartermaster_client::{Account, NewAccount};
+use quartermaster_client::{Account, Budget, NewAccount};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{AccountCommand, AccountCreate, AccountUpdate, ConnectionFields};
@@ -21,6 +21,15 @@ pub(crate) async fn run(command: &AccountCommand) -> Result<Exit, Failure> {
         AccountCommand::Get { id, output, gateway } => {
             let account = connect::client(gateway)?.account(*id).await?;
             print(output.output, &account)?;
+        }
+        AccountCommand::Budget { id, output, gateway } => {
+            let budget = connect::client(gateway)?.budget(*id).await?;
+            show(output.output, &budget, || windows(&budget))?;
+            if !budget.known {
+                output::note("the vendor has told nothing of its limits so far; no call is held back");
+            } else if !budget.enforced {
+                output::note("calls are not held to this: the definition, or an override of it, says `budget: false`");
+            }
         }
         AccountCommand::Delete { id, gateway } => {
             connect::client(gateway)?.delete_account(*id).await?;
@@ -90,6 +99,24 @@ fn patch(text: &str) -> Result<Value, Failure> {
 
 fn print(format: Format, account: &Account) -> Result<(), Failure> {
     show(format, account, || table(std::slice::from_ref(account)))
+}
+
+fn windows(budget: &Budget) -> Rows {
+    let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+    Rows::new(
+        ["window", "limit", "remaining", "seconds", "reset_at", "reserved", "sharing"],
+        budget.windows.iter().map(|window| {
+            [
+                window.name.clone().unwrap_or_else(|| "default".to_owned()),
+                number(window.limit),
+                number(window.remaining),
+                number(window.window_seconds),
+                window.reset_at.map(|at| at.to_string()).unwrap_or_default(),
+                budget.reserved.to_string(),
+                budget.sharing.to_string(),
+            ]
+        }),
+    )
 }
 
 fn table(accounts: &[Account]) -> Rows {

@@ -71,6 +71,8 @@ impl Stage {
             "quartermaster-testkit",
             "--example",
             "seed_accounts",
+            "--example",
+            "guard_cost",
         ];
         succeed(&mut command("cargo", &example))?;
         let metadata = output(&mut command("cargo", &["metadata", "--format-version", "1", "--no-deps"]))?;

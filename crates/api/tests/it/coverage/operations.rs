@@ -65,6 +65,14 @@ fn accounts() -> Vec<Operation> {
             Named,
             Record("account.update"),
         ),
+        operation(
+            "get",
+            "/integrated-account/{id}/budget",
+            "/integrated-account/{account}/budget",
+            NOTHING,
+            Named,
+            READ,
+        ),
         operation("get", "/integrated-account/{id}/tools", "/integrated-account/{account}/tools", NOTHING, Named, READ),
         operation(
             "post",

@@ -94,6 +94,7 @@ fn the_first_source_that_gives_a_field_wins() {
         sources: vec![custom(), RateSource::Trio, RateSource::RetryAfter],
         heuristics: true,
         limited_when: vec![],
+        unbudgeted: false,
     };
     let both = headers(
         "x-max: 10\nratelimit-limit: 99\nratelimit-remaining: 98\nratelimit-reset: 97\nretry-after: 9\nx-ratelimit-reset: 1",
@@ -106,7 +107,8 @@ fn the_first_source_that_gives_a_field_wins() {
 #[test]
 fn heuristics_only_help_when_allowed_and_when_nothing_was_declared_to_be_found() {
     let well_known = headers("x-ratelimit-remaining: 5");
-    let mut rules = RateLimitRules { sources: vec![RateSource::Trio], heuristics: true, limited_when: vec![] };
+    let mut rules =
+        RateLimitRules { sources: vec![RateSource::Trio], heuristics: true, limited_when: vec![], unbudgeted: false };
     assert_eq!(line(&read(&rules, &well_known, NOW)), "- 5 - -");
     rules.heuristics = false;
     assert!(read(&rules, &well_known, NOW).is_empty());

@@ -149,7 +149,7 @@ proptest! {
             }
         }
         let now = quartermaster_types::Timestamp::from_unix_ms(now);
-        let rules = RateLimitRules { sources, heuristics, limited_when: vec![] };
+        let rules = RateLimitRules { sources, heuristics, limited_when: vec![], unbudgeted: false };
         let limits = read(&rules, &map, now);
         for at in [limits.reset_at, limits.retry_at].into_iter().flatten() {
             prop_assert!((0..=AHEAD_MAX_MS).contains(&at.ms_since(now)));
