@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use quartermaster_types::{AccountId, RunId, Timestamp, TokenId};
+use quartermaster_types::{AccountId, ApprovalNotice, RunId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -107,6 +107,9 @@ pub struct Run {
     /// Steps that are left out.
     #[serde(default)]
     pub steps_left_out: u64,
+    /// The approvals that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<ApprovalNotice>,
 }
 
 /// One step of a run.

@@ -161,6 +161,8 @@ pub const RUN_POLL_EVERY: Duration = Duration::from_secs(2);
 pub const RUN_CONTENDED_PAUSE: Duration = Duration::from_millis(50);
 /// How often a call that another worker may still be making is asked about.
 pub const RUN_IN_FLIGHT_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Calls of one run that wait for an approval; it makes no further call until one of them is decided.
+pub const RUN_APPROVALS_WAITING_MAX: u32 = 100;
 /// The longest definition that a run is started with, in bytes.
 pub const RUN_DEFINITION_MAX_BYTES: usize = 256 * 1024;
 /// The longest input of a run, in bytes of JSON, with what its machine adds: a list of a hundred thousand people fits.

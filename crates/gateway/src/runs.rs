@@ -18,8 +18,8 @@ mod worker;
 
 use std::sync::Arc;
 
-use quartermaster_store_model::{Outcome, Role, RunEntryRow, RunQuery, RunRow, RunState};
-use quartermaster_types::{AccountId, Code, Problem, RequestId, RunId};
+use quartermaster_store_model::{ApprovalQuery, Outcome, Role, RunEntryRow, RunQuery, RunRow, RunState};
+use quartermaster_types::{AccountId, ApprovalNotice, ApprovalState, Code, Problem, RequestId, RunId};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::change::Change;
 use crate::limits::{
-    RUN_DEFINITION_MAX_BYTES, RUN_ENTRIES_PAGE, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES, RUN_PATIENCE_MAX_SECONDS,
+    RUN_APPROVALS_WAITING_MAX, RUN_DEFINITION_MAX_BYTES, RUN_ENTRIES_PAGE, RUN_INPUT_MAX_BYTES, RUN_NAME_MAX_BYTES,
+    RUN_PATIENCE_MAX_SECONDS,
 };
 use crate::page::{self, Page, PageQuery};
 use crate::{Actor, Gateway, rights, storage_problem};
@@ -292,12 +293,29 @@ impl Gateway {
         let row = self.visible_run(actor, id).await?;
         let entries = self.journal_of(&row).await?;
         let undone_by = self.undone_by(&row).await?;
+        let awaits = if row.state.is_end() { Vec::new() } else { self.awaited_by(&row).await? };
         apart(move || {
             let mut view = RunView::of(&row, view::steps(entries.into_iter().map(|(_, entry)| entry)))?;
             view.undone_by = undone_by;
+            view.awaits = awaits;
             Ok(view)
         })
         .await
+    }
+
+    /// The approvals that a run waits for.
+    async fn awaited_by(&self, row: &RunRow) -> Result<Vec<ApprovalNotice>, Problem> {
+        let now = self.inner.clock.now();
+        let query = ApprovalQuery {
+            now,
+            before: None,
+            state: Some(ApprovalState::Pending),
+            run_id: Some(row.id),
+            token_id: None,
+            limit: RUN_APPROVALS_WAITING_MAX,
+        };
+        let rows = self.inner.store.list_approvals(row.environment_id, &query).await.map_err(storage_problem)?;
+        Ok(rows.iter().rev().map(|row| crate::approvals::notice_of(row, now)).collect())
     }
 
     /// One run without its steps.

@@ -219,6 +219,21 @@ impl PostgresStore {
         transaction.commit().await.during(OPERATION)
     }
 
+    /// Makes a run that waits due now; any other stays as it is.
+    pub async fn wake_run(&self, environment: EnvironmentId, id: RunId, now: Timestamp) -> Result<(), StoreError> {
+        const OPERATION: &str = "waking a run";
+        sqlx::query!(
+            "UPDATE runs SET due_at = $1 WHERE environment_id = $2 AND id = $3 AND state = 'waiting' AND due_at > $1",
+            now.unix_ms(),
+            Key(environment.0) as _,
+            Key(id.0) as _
+        )
+        .execute(&self.pool)
+        .await
+        .during(OPERATION)
+        .map(|_| ())
+    }
+
     /// Ends a claimed run with what came of it, and its audit record. [`StoreError::Stale`] when the lease is lost.
     pub async fn finish_run(
         &self,

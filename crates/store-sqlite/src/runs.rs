@@ -223,6 +223,22 @@ impl SqliteStore {
         transaction.commit().await.during(OPERATION)
     }
 
+    /// Makes a run that waits due now; any other stays as it is.
+    pub async fn wake_run(&self, environment: EnvironmentId, id: RunId, now: Timestamp) -> Result<(), StoreError> {
+        const OPERATION: &str = "waking a run";
+        let mut writer = self.writer(OPERATION, Durability::Power).await?;
+        sqlx::query!(
+            "UPDATE runs SET due_at = ?1 WHERE environment_id = ?2 AND id = ?3 AND state = 'waiting' AND due_at > ?1",
+            now.unix_ms(),
+            bytes(&environment.0),
+            bytes(&id.0)
+        )
+        .execute(&mut *writer)
+        .await
+        .during(OPERATION)
+        .map(|_| ())
+    }
+
     /// Ends a claimed run with what came of it, and its audit record. [`StoreError::Stale`] when the lease is lost.
     pub async fn finish_run(
         &self,

@@ -38,6 +38,10 @@ impl Store {
     pub async fn release_run(&self, lease: &RunLease, state: RunState, due_at: Timestamp) -> Result<(), StoreError> {
         either!(self, back_end => back_end.release_run(lease, state, due_at))
     }
+    /// Makes a run that waits due now; any other stays as it is.
+    pub async fn wake_run(&self, environment: EnvironmentId, id: RunId, now: Timestamp) -> Result<(), StoreError> {
+        either!(self, back_end => back_end.wake_run(environment, id, now))
+    }
     /// Ends a claimed run with what came of it, and its audit record. [`StoreError::Stale`] when the lease is lost.
     pub async fn finish_run(
         &self,

@@ -155,6 +155,8 @@ pub(crate) struct Run {
     steps: Vec<RunStep>,
     /// Steps that are left out here; the export has all.
     steps_left_out: u64,
+    /// The approvals that it waits for; absent when there are none.
+    awaits: Option<Vec<super::ApprovalNotice>>,
 }
 
 /// What came of a run, whole; the document adds the members of [`RunSummary`].

@@ -2,6 +2,7 @@
 
 mod apart;
 mod asking;
+mod parked;
 mod perform;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use quartermaster_store_model::{Outcome, RunEntryRow, RunLease, RunRow, RunState, StoreError};
-use quartermaster_types::{Code, Problem, Timestamp};
+use quartermaster_types::{ApprovalId, Code, Problem, Timestamp};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ use super::view::{DecidedBy, RunOutcome};
 use crate::Gateway;
 use crate::limits::{RUN_CALLS_AT_ONCE_MAX, RUN_ENTRIES_PAGE, RUN_LEASE, RUN_RENEW_EVERY};
 pub(super) use apart::Parked;
+use parked::{Awaited, awaited};
 use perform::{Ending, Performed};
 
 /// Why a run is not gone on with.
@@ -37,6 +39,8 @@ enum Halt {
 enum Conclusion {
     Ended(RunState, RunOutcome),
     Back(RunState, Timestamp),
+    /// Given back until then, or until one of these approvals is decided.
+    Waits(Timestamp, Vec<ApprovalId>),
 }
 
 struct Drive {
@@ -55,6 +59,8 @@ struct Drive {
     under_way: Vec<String>,
     /// Calls that another worker began and that have no end, with when they were begun.
     cut_off: HashMap<String, Timestamp>,
+    /// Calls that wait for an approval.
+    parked: Awaited,
     renew: Interval,
     claimed_at: Timestamp,
 }
@@ -77,6 +83,12 @@ pub(super) async fn drive(gateway: Gateway, run: RunRow, cancel: CancellationTok
     let concluded = match conclusion {
         Conclusion::Ended(state, outcome) => gateway.end_run(&run, &lease, state, outcome).await,
         Conclusion::Back(state, due_at) => gateway.inner.store.release_run(&lease, state, due_at).await,
+        Conclusion::Waits(due_at, approvals) => {
+            match gateway.inner.store.release_run(&lease, RunState::Waiting, due_at).await {
+                Ok(()) => gateway.wake_if_decided(&run, &approvals).await,
+                Err(error) => Err(error),
+            }
+        }
     };
     if let Err(error) = concluded {
         tracing::warn!(run = %run.id, %error, "a run could not be given back");
@@ -126,6 +138,7 @@ impl Drive {
             in_flight: FuturesUnordered::new(),
             under_way: Vec::new(),
             cut_off: HashMap::new(),
+            parked: Awaited::default(),
             renew,
             claimed_at: gateway.inner.clock.now(),
             gateway,
@@ -134,6 +147,8 @@ impl Drive {
         let granted = drive.with_machine(|machine| machine.grounds()).await?;
         drive.gateway.remember_granted(&drive.run, &drive.session, &granted);
         drive.catch_up().await?;
+        let parked = Awaited::find(&drive.gateway, &drive.run, &drive.session, &mut drive.cut_off).await;
+        drive.parked = parked.map_err(|error| drive.lost(&error))?;
         Ok(drive)
     }
 
@@ -185,15 +200,16 @@ impl Drive {
                     return Ok(Conclusion::Ended(state, outcome));
                 }
             };
+            self.parked.let_go(self.now());
             self.begin(calls).await?;
             self.ask(asks).await?;
             if self.wake(&waits).await? {
                 continue;
             }
-            let until = waits.iter().map(|wait| wait.until).min();
+            let until = waits.iter().map(|wait| wait.until).chain(self.parked.until()).min();
             if self.in_flight.is_empty() {
                 return match until {
-                    Some(until) => Ok(Conclusion::Back(RunState::Waiting, until)),
+                    Some(until) => Ok(Conclusion::Waits(until, self.parked.approvals())),
                     None => Err(Halt::Fault(stuck())),
                 };
             }
@@ -233,8 +249,9 @@ impl Drive {
     /// Begins the calls that are not under way yet, as many as may be made at once.
     async fn begin(&mut self, calls: Vec<Call>) -> Result<(), Halt> {
         let room = RUN_CALLS_AT_ONCE_MAX.saturating_sub(self.in_flight.len());
-        let new: Vec<Call> = calls.into_iter().filter(|call| !self.under_way.contains(&call.key)).take(room).collect();
-        if new.is_empty() {
+        let is_new = |call: &Call| !self.under_way.contains(&call.key) && !self.parked.has(&call.key);
+        let new: Vec<Call> = calls.into_iter().filter(is_new).take(room).collect();
+        if new.is_empty() || self.parked.is_full() {
             return Ok(());
         }
         let at = self.now();
@@ -293,7 +310,14 @@ impl Drive {
                 (Entry::Finished { key, at, result, request_id: Some(request_id.to_string()) }, grounds)
             }
             Ending::Replied(reply) => (Entry::Answered { key, at, reply }, None),
-            Ending::Failed(problem) => (Entry::Failed { key, at, problem }, None),
+            Ending::Failed(problem) => match awaited(&problem) {
+                // The machine is not told: the same call is made again once there is a decision.
+                Some(notice) => {
+                    self.parked.insert(key, notice);
+                    return Ok(());
+                }
+                None => (Entry::Failed { key, at, problem }, None),
+            },
             Ending::Halted => return Ok(()),
             Ending::NoRights(problem) => return Err(Halt::Fault(problem)),
         };
@@ -377,7 +401,8 @@ impl Gateway {
             .code(failed);
         let audit = audit.row();
         let text = apart::text(outcome).await?;
-        self.inner.store.finish_run(lease, state, &text, self.inner.clock.now(), &audit).await
+        self.inner.store.finish_run(lease, state, &text, self.inner.clock.now(), &audit).await?;
+        self.close_approvals(run).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use quartermaster_store_model::{RunRow, RunState};
-use quartermaster_types::{AccountId, Code, Problem, RunId, Timestamp, TokenId};
+use quartermaster_types::{AccountId, ApprovalNotice, Code, Problem, RunId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -84,6 +84,9 @@ pub struct RunView {
     pub steps: Vec<RunStep>,
     /// Steps that are left out here; the export has all.
     pub steps_left_out: usize,
+    /// The approvals that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<ApprovalNotice>,
 }
 
 /// How a step stands.
@@ -204,7 +207,7 @@ impl RunView {
         let (input_left_out, steps) = (Vec::new(), Vec::new());
         let summary = RunSummary::of(row);
         let undone_by = None;
-        Ok(Self { summary, input, input_left_out, outcome, rows_left_out: 0, undone_by, steps, steps_left_out: 0 })
+        Ok(Self { summary, input, input_left_out, outcome, rows_left_out: 0, undone_by, steps, steps_left_out: 0, awaits: Vec::new() })
     }
 }
 

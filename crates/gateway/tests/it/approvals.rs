@@ -1,5 +1,7 @@
 //! Approvals in the pipeline, counted at the simulator.
 
+mod runs;
+
 use std::sync::Arc;
 use std::time::Duration;
 

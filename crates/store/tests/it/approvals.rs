@@ -21,6 +21,7 @@ on_both_back_ends![
     what_was_given_back_can_be_used_again,
     approvals_are_listed_newest_first_and_filtered,
     a_decision_wakes_the_run_that_waits,
+    only_a_run_that_waits_is_woken,
     approvals_of_an_ended_run_are_closed,
     approvals_do_not_cross_environments,
 ];
@@ -339,6 +340,22 @@ async fn a_decision_wakes_the_run_that_waits(store: &Store) {
     opened(store, &other, 5).await;
     assert!(matches!(voted(store, &other, &vote(3, false), 6).await, Voted::Counted(_)));
     assert_eq!(store.next_run_due().await.unwrap(), Some(NOW.plus_ms(10_000)));
+}
+
+async fn only_a_run_that_waits_is_woken(store: &Store) {
+    let (ours, theirs) = two_environments(store).await;
+    store.insert_run(&waiting_run(ours), &audit(ours, 1)).await.unwrap();
+    let run = store.claim_run(NOW, NOW.plus_ms(10_000)).await.unwrap().unwrap();
+    store.wake_run(ours, run.id, NOW.plus_ms(1)).await.unwrap();
+    assert_eq!(store.next_run_due().await.unwrap(), Some(NOW.plus_ms(10_000)), "a lease is not cut short");
+    let lease = RunLease { environment_id: ours, id: run.id, fence: run.fence };
+    store.release_run(&lease, RunState::Waiting, NOW.plus_ms(60_000)).await.unwrap();
+    store.wake_run(theirs, run.id, NOW.plus_ms(1)).await.unwrap();
+    assert_eq!(store.next_run_due().await.unwrap(), Some(NOW.plus_ms(60_000)), "of another environment");
+    store.wake_run(ours, run.id, NOW.plus_ms(1)).await.unwrap();
+    assert_eq!(store.next_run_due().await.unwrap(), Some(NOW.plus_ms(1)));
+    store.wake_run(ours, run.id, NOW.plus_ms(5)).await.unwrap();
+    assert_eq!(store.next_run_due().await.unwrap(), Some(NOW.plus_ms(1)), "it does not wait longer for that");
 }
 
 async fn approvals_of_an_ended_run_are_closed(store: &Store) {

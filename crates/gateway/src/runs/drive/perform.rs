@@ -147,7 +147,7 @@ impl Task {
 }
 
 /// The key under which a step's write is made once, whichever worker makes it.
-fn idempotency_key(session: &str, key: &str) -> String {
+pub(super) fn idempotency_key(session: &str, key: &str) -> String {
     let text = format!("{session}:{key}");
     if text.len() <= IDEMPOTENCY_KEY_MAX_CHARACTERS && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text;
