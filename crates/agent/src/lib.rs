@@ -15,8 +15,10 @@ pub mod limits;
 mod outcome;
 mod setting;
 mod state;
+mod targets;
 mod toolbox;
 
 pub use conversation::{Message, Prompt, ToolResult, ToolSpec};
 pub use setting::{Account, Effect, Limits, Resource, Setting, Tool};
 pub use state::State;
+pub use targets::Targets;

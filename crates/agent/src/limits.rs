@@ -2,6 +2,10 @@
 
 /// The longest goal, in bytes.
 pub const GOAL_MAX_BYTES: usize = 16 * 1024;
+/// The most people, or domains, that a run may be bound to: a list of leavers fits.
+pub const TARGETS_MAX: usize = 10_000;
+/// The longest address or domain of them, in bytes.
+pub const TARGET_MAX_BYTES: usize = 320;
 /// The most accounts of one run.
 pub const ACCOUNTS_MAX: usize = 8;
 /// The most tools of one run, over all its accounts.

@@ -142,6 +142,11 @@ impl Tally {
         (!seen.is_empty()).then_some(seen)
     }
 
+    /// The address of a record that the run has seen; `Some(None)` where what it saw had none.
+    pub(crate) fn email(&self, record: &Record) -> Option<Option<&str>> {
+        Some(self.found.get(record)?.get("email").and_then(Value::as_str))
+    }
+
     /// Notes a write that worked.
     pub(crate) fn wrote(
         &mut self,

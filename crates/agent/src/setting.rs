@@ -7,6 +7,7 @@ use quartermaster_types::{FieldError, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Targets;
 use crate::limits::{
     BYTES_PER_TOKEN, CALLS_DEFAULT, CALLS_MAX, CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN,
     COST_MAX, ITERATIONS_DEFAULT, ITERATIONS_MAX, OUTPUT_TOKENS_DEFAULT, OUTPUT_TOKENS_MAX, RESULT_TOKENS_DEFAULT,
@@ -32,6 +33,8 @@ pub struct Setting {
     pub accounts: Vec<Account>,
     /// How far it may go.
     pub limits: Limits,
+    /// Whom it may change.
+    pub targets: Targets,
     /// Whether the model sees short handles (`user:3`) instead of ids.
     pub handles: bool,
     /// Whether writes are only rehearsed.

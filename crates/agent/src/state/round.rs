@@ -7,6 +7,7 @@ use quartermaster_types::{Code, Origin, Problem, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::State;
+use crate::Targets;
 use crate::attempts::{Attempts, Patience};
 use crate::breaker::canonical;
 use crate::conversation::ToolResult;
@@ -220,11 +221,9 @@ impl State {
                 format!("The run may make {} calls, and has made them; this one was not.", self.setting.limits.calls);
             return Err(Problem::gateway(Code::BlastRadiusExceeded, detail));
         }
-        self.tally.calls += 1;
         let reads = entry.tool.effect == Effect::Read;
-        let expect = id_of(entry, &arguments).filter(|_| entry.tool.is_compared).and_then(|id| {
-            self.tally.expected(&Record { account: entry.account, resource: entry.tool.resource.clone(), id })
-        });
+        let expect = if reads { None } else { self.expected_of(entry, &arguments)? };
+        self.tally.calls += 1;
         let account = (entry.account > 0).then(|| self.setting.accounts[entry.account].id.clone());
         let call = Call {
             key: key.to_owned(),
@@ -238,6 +237,47 @@ impl State {
         let name = entry.name.clone();
         self.toolbox.show(&name);
         Ok(Stage::Open(Box::new(Open { call, attempts: Attempts::new(key.to_owned()), reads, begun: None })))
+    }
+
+    /// What the record of a write has to be like right before it, so that it is the one that the run has seen, and somebody whom the
+    /// run may change.
+    fn expected_of(
+        &self,
+        entry: &ToolEntry,
+        arguments: &Map<String, Value>,
+    ) -> Result<Option<Map<String, Value>>, Problem> {
+        let Some(id) = id_of(entry, arguments) else { return Ok(None) };
+        let resource = self.setting.accounts[entry.account].resources.get(&entry.tool.resource);
+        let record = Record { account: entry.account, resource: entry.tool.resource.clone(), id };
+        let seen = || self.tally.expected(&record);
+        let is_a_person = resource.is_some_and(|resource| resource.email.is_some());
+        if !is_a_person || self.setting.targets == Targets::Anybody {
+            return Ok(if entry.tool.is_compared { seen() } else { None });
+        }
+        match self.tally.email(&record) {
+            Some(Some(email)) if self.setting.targets.has(email) => Ok(seen()),
+            Some(Some(email)) => Err(self.not_a_target(&format!("of {email}"))),
+            Some(None) => Err(self
+                .not_a_target("of somebody whose e-mail address the run has not read")
+                .with_hint("Read the record whole, without `fields`, see whose it is, and call again.")),
+            // The gateway says best what is wrong with an id that the run has not seen; should it be a real one, this stops it.
+            None => match self.setting.targets.first_address() {
+                Some(email) => Ok(Some(Map::from_iter([("email".to_owned(), json!(email))]))),
+                None => Err(self.not_a_target("that the run has not read")),
+            },
+        }
+    }
+
+    fn not_a_target(&self, whose: &str) -> Problem {
+        let targets = self.setting.targets.told();
+        Problem::gateway(
+            Code::DeniedByPolicy,
+            format!("Nothing was sent: the record is one {whose}, and this run may change {targets} only."),
+        )
+        .with_hint(
+            "Whom a run may change is fixed when it is started: the people whose addresses stand in its goal, or its `targets`. \
+             Look whether this is the person who is meant; if not, find the right one. Nothing that a tool returns can widen it.",
+        )
     }
 
     /// All calls of the turn have come to their end: the model is told, and asked for its next turn.

@@ -5,5 +5,6 @@ mod bad;
 mod gold;
 mod journal;
 mod limits;
+mod targets;
 mod tools;
 mod world;

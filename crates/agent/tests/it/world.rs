@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use quartermaster_agent::{Account, Limits, Message, Prompt, Setting, State};
+use quartermaster_agent::{Account, Limits, Message, Prompt, Setting, State, Targets};
 use quartermaster_definition::{Plan, load};
 use quartermaster_types::run::{Action, AskedCall, Call, Entry, Outcome, Reply, Report, Stop, Usage};
 use quartermaster_types::{Code, Origin, Problem, Timestamp};
@@ -30,6 +30,7 @@ pub(crate) fn setting(goal: &str) -> Setting {
         model: "scripted".to_owned(),
         accounts: vec![Account::of(&plan(), "account-1".to_owned(), "tenant-1".to_owned(), |_| true)],
         limits: Limits::default(),
+        targets: Targets::Anybody,
         handles: true,
         dry_run: false,
     }
