@@ -13,6 +13,7 @@ mod fuzz;
 mod install;
 mod postgres;
 mod run;
+mod safety;
 mod sqlx_prepare;
 mod test;
 mod tidy;
@@ -37,6 +38,9 @@ enum Command {
     Bench(bench::Options),
     /// Measure how well the search for tools finds the right one, on public data (fetched with pip).
     Eval(eval::Options),
+    /// Run adversarial trajectories of agents through the gateway and through a naive tool server, and renew the table of
+    /// docs/safety.md.
+    Safety(safety::Options),
     /// The rules that no compiler checks: sizes, layers, names, manifests.
     Tidy,
     /// Fuzz the parsers; a few seconds each unless told otherwise.
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Eval(options) => eval::run(&options),
+        Command::Safety(options) => safety::run(&options),
         Command::Tidy => tidy::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::SqlxPrepare(options) => sqlx_prepare::run(&options),

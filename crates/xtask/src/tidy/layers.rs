@@ -30,6 +30,7 @@ const ORDER: &[&str] = &[
     "quartermaster-roster",
     "quartermaster-simulator",
     "quartermaster-testkit",
+    "quartermaster-safety",
     "qm",
     "xtask",
 ];
