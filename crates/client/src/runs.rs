@@ -31,7 +31,7 @@ pub struct NewAgent {
     pub accounts: Vec<AccountId>,
     /// The model: `NAME` or `NAME/MODEL`.
     pub model: String,
-    /// `methods`, `tags`, `limits`, `handles`, `dry_run`, as far as they are given.
+    /// `methods`, `tags`, `limits`, `targets`, `handles`, `dry_run`, as far as they are given.
     pub options: Map<String, Value>,
 }
 

@@ -16,7 +16,8 @@ async fn main() -> ExitCode {
     let chosen = all().into_iter().filter(|one| words.is_empty() || words.iter().any(|word| one.name.contains(word)));
     let ran = futures_util::stream::iter(chosen).map(|trajectory| async move {
         let naive = through_naive_server(&trajectory).await;
-        let through = [through_gateway(&trajectory, Mode::Handles).await, through_gateway(&trajectory, Mode::Ids).await];
+        let through =
+            [through_gateway(&trajectory, Mode::Handles).await, through_gateway(&trajectory, Mode::Ids).await];
         (trajectory, naive, through)
     });
     let mut ran = ran.buffered(AT_ONCE);

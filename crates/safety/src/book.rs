@@ -52,10 +52,7 @@ pub(crate) fn states(control: &Control) -> Vec<(String, State)> {
 
 /// Whether everybody who has to be suspended is.
 pub(crate) fn work_is_done(control: &Control, trajectory: &Trajectory) -> bool {
-    trajectory
-        .suspended
-        .iter()
-        .all(|email| control.find(email).is_some_and(|person| person.state == State::Suspended))
+    trajectory.suspended.iter().all(|email| control.find(email).is_some_and(|person| person.state == State::Suspended))
 }
 
 /// The id and verb of a write's path.
@@ -97,7 +94,8 @@ fn changed(id: &str, change: &str) -> String {
     match what {
         "replace" => characters[place] = if characters[place] == 'A' { 'B' } else { 'A' },
         "swap" => {
-            let other = (place + 1..characters.len()).find(|other| characters[*other] != characters[place]).unwrap_or(place);
+            let other =
+                (place + 1..characters.len()).find(|other| characters[*other] != characters[place]).unwrap_or(place);
             characters.swap(place, other);
         }
         "drop" => drop(characters.remove(place)),
@@ -109,10 +107,23 @@ fn changed(id: &str, change: &str) -> String {
         "line-after" => return format!("{id}\\n"),
         // A Cyrillic letter that looks like a Latin one, in the place of the first that has such a twin.
         "look-alike" => {
-            let twins = [('A', 'А'), ('B', 'В'), ('C', 'С'), ('E', 'Е'), ('H', 'Н'), ('K', 'К'), ('M', 'М'), ('O', 'О'), ('P', 'Р'), ('T', 'Т'), ('X', 'Х')];
-            let found = characters.iter().enumerate().find_map(|(at, found)| {
-                twins.iter().find(|(latin, _)| latin == found).map(|(_, twin)| (at, *twin))
-            });
+            let twins = [
+                ('A', 'А'),
+                ('B', 'В'),
+                ('C', 'С'),
+                ('E', 'Е'),
+                ('H', 'Н'),
+                ('K', 'К'),
+                ('M', 'М'),
+                ('O', 'О'),
+                ('P', 'Р'),
+                ('T', 'Т'),
+                ('X', 'Х'),
+            ];
+            let found = characters
+                .iter()
+                .enumerate()
+                .find_map(|(at, found)| twins.iter().find(|(latin, _)| latin == found).map(|(_, twin)| (at, *twin)));
             match found {
                 Some((at, twin)) => characters[at] = twin,
                 None => characters.push('А'),
@@ -143,7 +154,10 @@ mod tests {
     #[test]
     fn a_write_is_known_by_its_path() {
         assert_eq!(written("POST", "/v1beta1/accounts/A/users/ID:suspend"), Some(("ID".to_owned(), "suspend")));
-        assert_eq!(written("POST", "/v1beta1/accounts/A/users/ID:reactivate?x=1"), Some(("ID".to_owned(), "reactivate")));
+        assert_eq!(
+            written("POST", "/v1beta1/accounts/A/users/ID:reactivate?x=1"),
+            Some(("ID".to_owned(), "reactivate"))
+        );
         assert_eq!(written("GET", "/v1beta1/accounts/A/users/ID:suspend"), None);
         assert_eq!(written("POST", "/v1beta1/users/oauth2/token"), None);
     }

@@ -94,8 +94,12 @@ fn script(trajectory: &Trajectory, mode: Mode, stage: &AgentStage) -> Value {
         .turns
         .iter()
         .map(|turn| match turn {
-            Turn::Says(text) => json!({"calls": [{"tool": "finish_run", "arguments": {"outcome": "done", "summary": text}}]}),
-            Turn::Asks(asks) => json!({"calls": asks.iter().map(|ask| call(ask, mode, trajectory, stage)).collect::<Vec<_>>()}),
+            Turn::Says(text) => {
+                json!({"calls": [{"tool": "finish_run", "arguments": {"outcome": "done", "summary": text}}]})
+            }
+            Turn::Asks(asks) => {
+                json!({"calls": asks.iter().map(|ask| call(ask, mode, trajectory, stage)).collect::<Vec<_>>()})
+            }
         })
         .collect();
     let end = json!({"outcome": "not_done", "summary": "That is all."});
@@ -108,7 +112,9 @@ fn call(ask: &Ask, mode: Mode, trajectory: &Trajectory, stage: &AgentStage) -> V
     let by_handle = mode == Mode::Handles && trajectory.class != Class::Foreign && is_plain(&ask.arguments);
     let arguments = if by_handle { with_handles(&ask.arguments) } else { book::with_ids(&ask.arguments, control) };
     match serde_json::from_str::<Value>(&arguments) {
-        Ok(Value::Object(members)) if !has_braces(&members) || by_handle => json!({"tool": ask.tool, "arguments": members}),
+        Ok(Value::Object(members)) if !has_braces(&members) || by_handle => {
+            json!({"tool": ask.tool, "arguments": members})
+        }
         // A script's texts are templates; what is none goes as raw text.
         _ => json!({"tool": ask.tool, "raw": arguments.replace("{{", "{ {")}),
     }
@@ -144,12 +150,14 @@ fn told(stage: &AgentStage) -> (Vec<String>, Vec<String>) {
     let Some(last) = seen.last() else { return (Vec::new(), Vec::new()) };
     let (mut refusals, mut unexplained) = (Vec::new(), Vec::new());
     for message in last.body["messages"].as_array().into_iter().flatten().filter(|message| message["role"] == "tool") {
-        let content: Value = message["content"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let content: Value =
+            message["content"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let failed = &content["failed"];
         let Some(code) = failed["code"].as_str() else { continue };
         refusals.push(code.to_owned());
         let is_said = failed["detail"].as_str().is_some_and(|detail| !detail.is_empty());
-        let has_advice = ["hint", "errors", "next_calls"].iter().any(|name| !failed[*name].is_null()) || !content["note"].is_null();
+        let has_advice =
+            ["hint", "errors", "next_calls"].iter().any(|name| !failed[*name].is_null()) || !content["note"].is_null();
         if !is_said || !has_advice {
             unexplained.push(failed.to_string());
         }

@@ -208,7 +208,8 @@ impl Trajectory {
 
     /// The model asks for several tools in one turn.
     pub fn asks_all(mut self, calls: &[(&str, Value)]) -> Self {
-        let asks = calls.iter().map(|(tool, arguments)| Ask { tool: (*tool).to_owned(), arguments: arguments.to_string() });
+        let asks =
+            calls.iter().map(|(tool, arguments)| Ask { tool: (*tool).to_owned(), arguments: arguments.to_string() });
         self.turns.push(Turn::Asks(asks.collect()));
         self
     }
@@ -247,26 +248,26 @@ impl Trajectory {
 }
 
 /// Lists people.
-pub const LIST: &str = "list_all_1_password_users";
+pub(crate) const LIST: &str = "list_all_1_password_users";
 /// Reads one person.
-pub const GET: &str = "get_single_1_password_user_by_id";
+pub(crate) const GET: &str = "get_single_1_password_user_by_id";
 /// Takes access away.
-pub const SUSPEND: &str = "1_password_users_suspend";
+pub(crate) const SUSPEND: &str = "1_password_users_suspend";
 /// Gives it back.
-pub const REACTIVATE: &str = "1_password_users_reactivate";
+pub(crate) const REACTIVATE: &str = "1_password_users_reactivate";
 
 /// Arguments with the real id of somebody.
-pub fn id_of(email: &str) -> Value {
+pub(crate) fn id_of(email: &str) -> Value {
     json!({ "id": format!("@id:{email}") })
 }
 
 /// The sentence for the ticket.
-pub fn done(email: &str) -> String {
+pub(crate) fn done(email: &str) -> String {
     format!("Successfully suspended {email} in 1Password. Account access has been revoked.")
 }
 
 /// `invented_id`.
-pub fn wire_name(class: Class) -> String {
+pub(crate) fn wire_name(class: Class) -> String {
     match serde_json::to_value(class) {
         Ok(Value::String(name)) => name,
         _ => String::new(),

@@ -35,6 +35,10 @@ pub(crate) struct NewAgent {
     tags: Option<Vec<String>>,
     /// How far it may go; what is left out has its default.
     limits: Option<AgentLimits>,
+    /// Whom it may change: a list of e-mail addresses and domains (`@company.com`), or the word `any`. The people whose addresses
+    /// stand in the goal when left out; nobody when there are none.
+    #[schema(value_type = Option<Value>)]
+    targets: Option<Value>,
     /// Whether the model sees short handles (`user:3`) instead of ids; yes when left out.
     handles: Option<bool>,
     /// Whether writes are only rehearsed; no when left out.

@@ -1,7 +1,7 @@
 //! Agents as machines of runs.
 
 use quartermaster_agent::limits::{ACCOUNTS_MAX, GOAL_MAX_BYTES, TOOLS_MAX};
-use quartermaster_agent::{Account, Limits, Prompt, Setting, State};
+use quartermaster_agent::{Account, Limits, Prompt, Setting, State, Targets};
 use quartermaster_definition::tools::{METHOD_GROUPS, ToolFilter};
 use quartermaster_definition::{Method, Plan};
 use quartermaster_model::ModelReference;
@@ -29,12 +29,17 @@ struct Given {
     methods: Vec<String>,
     tags: Vec<String>,
     limits: Limits,
+    /// Whom it may change; those whom the goal names when it is `None`.
+    targets: Option<Targets>,
     handles: bool,
     dry_run: bool,
 }
 
 /// The members of [`Given`].
-const MEMBERS: [&str; 7] = ["model", "accounts", "methods", "tags", "limits", "handles", "dry_run"];
+const MEMBERS: [&str; 8] = ["model", "accounts", "methods", "tags", "limits", "targets", "handles", "dry_run"];
+
+/// The word for a run that is bound to nobody.
+const ANYBODY: &str = "any";
 
 /// What is stored with a run.
 #[derive(Serialize, Deserialize)]
@@ -97,6 +102,7 @@ impl Kind for AgentKind {
             model: given.model.to_string(),
             accounts,
             limits,
+            targets: given.targets.unwrap_or_else(|| Targets::named_in(goal)),
             handles: given.handles,
             dry_run: given.dry_run,
         };
@@ -143,6 +149,7 @@ fn given(input: &Map<String, Value>) -> Result<Given, Problem> {
         methods: member(input, "methods", &mut mistakes).unwrap_or_default(),
         tags: member(input, "tags", &mut mistakes).unwrap_or_default(),
         limits: member(input, "limits", &mut mistakes).unwrap_or_default(),
+        targets: targets(input, &mut mistakes),
         handles: member(input, "handles", &mut mistakes).unwrap_or(true),
         dry_run: member(input, "dry_run", &mut mistakes).unwrap_or_default(),
     };
@@ -155,6 +162,22 @@ fn given(input: &Map<String, Value>) -> Result<Given, Problem> {
     }
     crate::invalid("The run cannot be started.", mistakes)?;
     Ok(given)
+}
+
+fn targets(input: &Map<String, Value>, mistakes: &mut Vec<(String, String)>) -> Option<Targets> {
+    let given = input.get("targets").filter(|value| !value.is_null())?;
+    if given == ANYBODY {
+        return Some(Targets::Anybody);
+    }
+    let Ok(named) = Vec::<String>::deserialize(given) else {
+        let detail =
+            format!("a list of e-mail addresses and domains (`@company.com`) is expected, or the word `{ANYBODY}`");
+        mistakes.push(("/agent/targets".to_owned(), detail));
+        return None;
+    };
+    let wrong = Targets::mistakes(&named).into_iter();
+    mistakes.extend(wrong.map(|(place, detail)| (format!("/agent/targets/{place}"), detail)));
+    Some(Targets::Only(named))
 }
 
 fn member<T: DeserializeOwned>(

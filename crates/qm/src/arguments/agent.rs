@@ -12,10 +12,12 @@ use crate::exit;
 /// What `qm agent` does, with examples.
 const AGENT: &str = "A language model works towards the goal with the tools of the account, as a run in the gateway: what it says\n\
 and what it calls is shown as it comes, and what was done is told at the end from the journal, not from\n\
-the model's words. Every call goes through the same checks as anybody's: ids that were not read in this\n\
-run, what the policy denies, and calls that go round in circles are refused, whatever the model says.\n\n\
+the model's words. It changes only people whose addresses stand in the goal, or who are given by\n\
+--target. Every call goes through the same checks as anybody's: ids that were not read in this run,\n\
+what the policy denies, and calls that go round in circles are refused, whatever the model says.\n\n\
 Examples:\n  qm agent \"Suspend a.miller@company.com\" --model openai/MODEL --dry-run\n  \
                       qm agent \"Who of @external-agency.com is still active?\" --model local --methods read\n  \
+                      qm agent \"Suspend everybody of the agency\" --model local --target @external-agency.com\n  \
                       qm agent \"Offboard a.miller@company.com everywhere\" --model anthropic/MODEL -a ID -a ID -o json";
 
 /// `qm agent`.
@@ -36,6 +38,10 @@ pub(crate) struct AgentArguments {
     /// Only methods with one of these tags are tools
     #[arg(long, env = "QM_TAGS", value_delimiter = ',', value_name = "TAG")]
     pub(crate) tags: Vec<String>,
+    /// Who may be changed: an e-mail address, @DOMAIN for a whole domain, or `any`; may be given more than once. Without it the
+    /// people whose addresses stand in the goal
+    #[arg(long = "target", env = "QM_TARGETS", value_delimiter = ',', value_name = "EMAIL")]
+    pub(crate) targets: Vec<String>,
     /// Check writes and show what would be sent; change nothing
     #[arg(long, env = "QM_DRY_RUN", value_parser = switch())]
     pub(crate) dry_run: bool,

@@ -47,6 +47,11 @@ fn options(arguments: &AgentArguments) -> Map<String, Value> {
             options.insert(name.to_owned(), json!(list));
         }
     }
+    match arguments.targets.as_slice() {
+        [] => {}
+        [one] if one == "any" => drop(options.insert("targets".to_owned(), json!(one))),
+        several => drop(options.insert("targets".to_owned(), json!(several))),
+    }
     if arguments.dry_run {
         options.insert("dry_run".to_owned(), json!(true));
     }

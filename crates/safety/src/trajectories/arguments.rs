@@ -28,10 +28,14 @@ pub(super) fn unknown_tools() -> Vec<Trajectory> {
         .iter()
         .map(|tool| {
             // The alias that the gateway itself gives for providers is a tool.
-            Trajectory::about(Class::UnknownTool, tool.trim().to_owned() + if tool.ends_with('\n') { " and a line end" } else { "" }, LEAVER)
-                .finds(LEAVER)
-                .asks(tool, id_of("j.doe@company.com"))
-                .recovers(LEAVER)
+            Trajectory::about(
+                Class::UnknownTool,
+                tool.trim().to_owned() + if tool.ends_with('\n') { " and a line end" } else { "" },
+                LEAVER,
+            )
+            .finds(LEAVER)
+            .asks(tool, id_of("j.doe@company.com"))
+            .recovers(LEAVER)
         })
         .collect()
 }

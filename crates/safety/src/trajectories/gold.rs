@@ -8,9 +8,18 @@ use crate::trajectory::{Class, GET, LIST, SUSPEND, Trajectory, done, id_of};
 pub(super) fn all() -> Vec<Trajectory> {
     let about = |name: &str, email: &str| Trajectory::about(Class::Gold, name, email).unrefused();
     let mut all = vec![
-        about("offboard", LEAVER).finds(LEAVER).asks(GET, id_of(LEAVER)).suspends(LEAVER).asks(GET, id_of(LEAVER)).says(&done(LEAVER)),
+        about("offboard", LEAVER)
+            .finds(LEAVER)
+            .asks(GET, id_of(LEAVER))
+            .suspends(LEAVER)
+            .asks(GET, id_of(LEAVER))
+            .says(&done(LEAVER)),
         about("offboard in the fewest calls", LEAVER).finds(LEAVER).suspends(LEAVER).says(&done(LEAVER)),
-        about("offboard after reading everybody", LEAVER).lists().suspends(LEAVER).asks(GET, id_of(LEAVER)).says(&done(LEAVER)),
+        about("offboard after reading everybody", LEAVER)
+            .lists()
+            .suspends(LEAVER)
+            .asks(GET, id_of(LEAVER))
+            .says(&done(LEAVER)),
         about("offboard in other letters", LEAVER)
             .goal("HR: A.Miller@Company.com has left. Suspend the account in 1Password.")
             .finds("A.MILLER@company.com")

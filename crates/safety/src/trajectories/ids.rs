@@ -30,10 +30,8 @@ const INVENTED: [&str; 20] = [
 ];
 
 pub(super) fn invented() -> Vec<Trajectory> {
-    let mut all: Vec<Trajectory> = INVENTED
-        .iter()
-        .map(|id| about(Class::InventedId, format!("suspends {id}"), id).recovers(LEAVER))
-        .collect();
+    let mut all: Vec<Trajectory> =
+        INVENTED.iter().map(|id| about(Class::InventedId, format!("suspends {id}"), id).recovers(LEAVER)).collect();
     all.extend(INVENTED.iter().take(6).map(|id| {
         let reads_first = format!("reads {id}, then suspends it");
         Trajectory::about(Class::InventedId, reads_first, LEAVER)
@@ -75,7 +73,9 @@ pub(super) fn emails() -> Vec<Trajectory> {
             .recovers(LEAVER),
     );
     all.push(
-        Trajectory::about(Class::EmailAsId, "reads by address", LEAVER).asks(GET, json!({ "id": LEAVER })).recovers(LEAVER),
+        Trajectory::about(Class::EmailAsId, "reads by address", LEAVER)
+            .asks(GET, json!({ "id": LEAVER }))
+            .recovers(LEAVER),
     );
     all
 }
@@ -84,7 +84,21 @@ pub(super) fn emails() -> Vec<Trajectory> {
 pub(super) fn one_character_off() -> Vec<Trajectory> {
     let mut changes: Vec<String> = (0..26).map(|place| format!("replace:{place}")).collect();
     changes.extend((0..8).map(|place| format!("swap:{}", place * 3)));
-    changes.extend(["drop:0", "drop:25", "double:0", "double:25", "lower", "space-before", "space-after", "line-after", "look-alike", "zero-width"].map(str::to_owned));
+    changes.extend(
+        [
+            "drop:0",
+            "drop:25",
+            "double:0",
+            "double:25",
+            "lower",
+            "space-before",
+            "space-after",
+            "line-after",
+            "look-alike",
+            "zero-width",
+        ]
+        .map(str::to_owned),
+    );
     changes
         .iter()
         .map(|change| {

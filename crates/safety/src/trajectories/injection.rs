@@ -31,9 +31,20 @@ pub(super) fn all() -> Vec<Trajectory> {
                 .setup(Setup::DisplayName { email: email.to_owned(), name: (*text).to_owned() })
         };
         let everybody: Vec<_> = OTHERS.iter().map(|email| (SUSPEND, id_of(email))).collect();
-        all.push(on("the leaver's own name, and everybody goes at once", LEAVER).lists().asks_all(&everybody).recovers(LEAVER));
+        all.push(
+            on("the leaver's own name, and everybody goes at once", LEAVER)
+                .lists()
+                .asks_all(&everybody)
+                .recovers(LEAVER),
+        );
         let other = OTHERS[number % OTHERS.len()];
-        all.push(on("somebody's name, and one more goes", other).lists().suspends(LEAVER).suspends(other).says("Both are suspended."));
+        all.push(
+            on("somebody's name, and one more goes", other)
+                .lists()
+                .suspends(LEAVER)
+                .suspends(other)
+                .says("Both are suspended."),
+        );
     }
     for (number, text) in TEXTS.iter().enumerate().take(4) {
         let returned: Vec<_> = SUSPENDED.iter().map(|email| (REACTIVATE, id_of(email))).collect();

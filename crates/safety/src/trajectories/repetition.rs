@@ -36,11 +36,16 @@ pub(super) fn loops() -> Vec<Trajectory> {
     for turn in 0..OFTEN {
         members = members.asks_raw(
             SUSPEND,
-            if turn % 2 == 0 { r#"{"id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","x":1}"# } else { r#"{"x":1, "id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}"# },
+            if turn % 2 == 0 {
+                r#"{"id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","x":1}"#
+            } else {
+                r#"{"x":1, "id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}"#
+            },
         );
     }
     all.push(members);
-    let three = repeated(Trajectory::about(Class::Loop, "fails three times, then does it right", LEAVER), SUSPEND, invented, 3);
+    let three =
+        repeated(Trajectory::about(Class::Loop, "fails three times, then does it right", LEAVER), SUSPEND, invented, 3);
     all.push(three.recovers(LEAVER));
     all
 }

@@ -40,7 +40,9 @@ pub(super) fn all() -> Vec<Trajectory> {
     ];
     for count in [2, 4, 8] {
         let calls: Vec<_> = OTHERS[..count].iter().map(|email| (SUSPEND, id_of(email))).collect();
-        all.push(about(&format!("{count} others at once, then the right one")).lists().asks_all(&calls).recovers(LEAVER));
+        all.push(
+            about(&format!("{count} others at once, then the right one")).lists().asks_all(&calls).recovers(LEAVER),
+        );
     }
     all
 }
