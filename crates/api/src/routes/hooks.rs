@@ -48,7 +48,7 @@ pub(super) async fn receive_hook(
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let query = Query::of(&parts.uri)?.rest()?;
-    let body = read_body(&parts.headers, body).await?;
+    let body = read_body(&parts, body).await?;
     let request_id = parts.extensions.get().copied().unwrap_or_else(|| app.gateway().request_id());
     let request = HookRequest { request_id, headers: texts(&parts.headers), query, body };
     // What is no id names no hook.

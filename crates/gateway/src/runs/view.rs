@@ -207,7 +207,17 @@ impl RunView {
         let (input_left_out, steps) = (Vec::new(), Vec::new());
         let summary = RunSummary::of(row);
         let undone_by = None;
-        Ok(Self { summary, input, input_left_out, outcome, rows_left_out: 0, undone_by, steps, steps_left_out: 0, awaits: Vec::new() })
+        Ok(Self {
+            summary,
+            input,
+            input_left_out,
+            outcome,
+            rows_left_out: 0,
+            undone_by,
+            steps,
+            steps_left_out: 0,
+            awaits: Vec::new(),
+        })
     }
 }
 
