@@ -70,6 +70,7 @@ fn request(app: &TestApp, id: &str) -> CallRequest {
         expect: None,
         session: None,
         wait: None,
+        takes_over: None,
         idempotency_key: None,
     }
 }
