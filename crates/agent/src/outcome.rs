@@ -113,6 +113,16 @@ pub(crate) struct Told<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// Whose a record is, as far as a run has seen it.
+pub(crate) enum Whose<'a> {
+    /// The run has not read it.
+    Unseen,
+    /// What it read had no e-mail address.
+    WithoutAddress,
+    /// Of the person with this address.
+    Of(&'a str),
+}
+
 impl Tally {
     /// Notes a turn of the model.
     pub(crate) fn answered(&mut self, usage: &Usage) {
@@ -142,9 +152,10 @@ impl Tally {
         (!seen.is_empty()).then_some(seen)
     }
 
-    /// The address of a record that the run has seen; `Some(None)` where what it saw had none.
-    pub(crate) fn email(&self, record: &Record) -> Option<Option<&str>> {
-        Some(self.found.get(record)?.get("email").and_then(Value::as_str))
+    /// What the run has seen of whose record it is.
+    pub(crate) fn whose(&self, record: &Record) -> Whose<'_> {
+        let Some(seen) = self.found.get(record) else { return Whose::Unseen };
+        seen.get("email").and_then(Value::as_str).map_or(Whose::WithoutAddress, Whose::Of)
     }
 
     /// Notes a write that worked.

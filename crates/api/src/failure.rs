@@ -40,14 +40,14 @@ impl From<Problem> for Failure {
 
 impl From<CallProblem> for Failure {
     fn from(failed: CallProblem) -> Self {
-        let rate_limits = (!failed.rate_limits.is_empty()).then(|| Box::new(failed.rate_limits));
+        let rate_limits = (!failed.rate_limits.is_empty()).then_some(failed.rate_limits);
         Self { problem: failed.problem, rate_limits }
     }
 }
 
 impl From<Failure> for CallProblem {
     fn from(failure: Failure) -> Self {
-        let rate_limits = failure.rate_limits.map(|limits| *limits).unwrap_or_default();
+        let rate_limits = failure.rate_limits.unwrap_or_default();
         Self { problem: failure.problem, rate_limits }
     }
 }

@@ -133,12 +133,12 @@ pub struct CallProblem {
     /// The problem.
     pub problem: Problem,
     /// Limits.
-    pub rate_limits: RateLimits,
+    pub rate_limits: Box<RateLimits>,
 }
 
 impl From<Problem> for CallProblem {
     fn from(problem: Problem) -> Self {
-        Self { problem, rate_limits: RateLimits::default() }
+        Self { problem, rate_limits: Box::default() }
     }
 }
 
@@ -215,7 +215,7 @@ impl Gateway {
             }
             Err(failure) => {
                 record.failed(&failure.problem, failure.upstream_calls).await;
-                Err(CallProblem { problem: failure.problem, rate_limits: failure.rate_limits })
+                Err(CallProblem { problem: failure.problem, rate_limits: Box::new(failure.rate_limits) })
             }
         }
     }
@@ -289,7 +289,7 @@ impl Gateway {
             }
             Err(failure) => {
                 let record = record.not_written(&failure);
-                (Err(CallProblem { problem: failure.problem, rate_limits: failure.rate_limits }), record)
+                (Err(CallProblem { problem: failure.problem, rate_limits: Box::new(failure.rate_limits) }), record)
             }
         };
         self.settle(claim, &result, is_accepted).await;

@@ -295,6 +295,7 @@ mod tests {
         metrics.method("demo", "users.list").count(Outcome::Ok);
         metrics.exchange(Some(200), 3);
         metrics.refused(quartermaster_types::Code::UngroundedId);
+        metrics.delivery(quartermaster_store_model::DeliveryOutcome::Started);
         let text = metrics.text();
         for name in Name::ALL {
             assert!(text.contains(name.as_str()), "{} is missing", name.as_str());

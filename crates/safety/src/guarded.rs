@@ -72,7 +72,7 @@ async fn prepare(setup: &Setup, stage: &AgentStage) {
                 "version: 1\nprotected:\n  - name: break-glass\n    emails: ['{email}']\n    because: This account opens the house when \
                  nothing else does; the security team alone changes it.\n"
             );
-            let request = stage.app.operator.request("PUT", "/policy").json(&json!({ "policy": policy }));
+            let request = stage.app.operator.request("PUT", "/policy").json(&json!({ "document": policy }));
             request.send().await.expect(200);
         }
         Setup::ReadElsewhere => {
@@ -93,12 +93,13 @@ fn script(trajectory: &Trajectory, mode: Mode, stage: &AgentStage) -> Value {
     let turns: Vec<Value> = trajectory
         .turns
         .iter()
-        .map(|turn| match turn {
+        .enumerate()
+        .map(|(place, turn)| match turn {
             Turn::Says(text) => {
                 json!({"calls": [{"tool": "finish_run", "arguments": {"outcome": "done", "summary": text}}]})
             }
             Turn::Asks(asks) => {
-                json!({"calls": asks.iter().map(|ask| call(ask, mode, trajectory, stage)).collect::<Vec<_>>()})
+                json!({"calls": asks.iter().map(|ask| call(ask, mode, has_seen(trajectory, place), stage)).collect::<Vec<_>>()})
             }
         })
         .collect();
@@ -106,10 +107,18 @@ fn script(trajectory: &Trajectory, mode: Mode, stage: &AgentStage) -> Value {
     json!({"turns": turns, "otherwise": {"calls": [{"tool": "finish_run", "arguments": end}]}})
 }
 
-fn call(ask: &Ask, mode: Mode, trajectory: &Trajectory, stage: &AgentStage) -> Value {
+/// Whether the model has a handle for whom it means in this turn. What was read elsewhere has none here, and a read that the vendor
+/// failed gave none.
+fn has_seen(trajectory: &Trajectory, turn: usize) -> bool {
+    let fails = trajectory.setup.iter().any(|setup| matches!(setup, Setup::Faults(_)));
+    let is_foreign = trajectory.class == Class::Foreign && turn == 0;
+    !fails && !is_foreign
+}
+
+fn call(ask: &Ask, mode: Mode, has_seen: bool, stage: &AgentStage) -> Value {
     let control = stage.app.simulator.control();
-    // Only a plain id can be told by its handle; and what was read elsewhere has none here.
-    let by_handle = mode == Mode::Handles && trajectory.class != Class::Foreign && is_plain(&ask.arguments);
+    // Only a plain id can be told by its handle.
+    let by_handle = mode == Mode::Handles && has_seen && is_plain(&ask.arguments);
     let arguments = if by_handle { with_handles(&ask.arguments) } else { book::with_ids(&ask.arguments, control) };
     match serde_json::from_str::<Value>(&arguments) {
         Ok(Value::Object(members)) if !has_braces(&members) || by_handle => {

@@ -70,12 +70,12 @@ impl Server {
     async fn start(simulator: &Running) -> Self {
         let anonymous = Client::new(simulator.address(), None, Secrets::default());
         let basic = STANDARD.encode(format!("{}:{}", simulator.client_id(), simulator.client_secret()));
-        let path = format!("/v1beta1/users/oauth2/token");
+        let path = "/v1beta1/users/oauth2/token";
         let mut token = None;
         // The vendor may fail now and then.
         for _ in 0..20 {
             let request = anonymous
-                .request("POST", &path)
+                .request("POST", path)
                 .header("authorization", &format!("Basic {basic}"))
                 .header("content-type", "application/x-www-form-urlencoded")
                 .bytes("grant_type=client_credentials");

@@ -13,7 +13,7 @@ use crate::breaker::canonical;
 use crate::conversation::ToolResult;
 use crate::handles::Record;
 use crate::limits::{ARGUMENTS_MAX_BYTES, CALLS_PER_TURN_MAX, READ_ATTEMPTS_MAX, UPSTREAM_TEXT_CHARACTERS};
-use crate::outcome::{EndedBy, LastWords, Told};
+use crate::outcome::{EndedBy, LastWords, Told, Whose};
 use crate::setting::Effect;
 use crate::toolbox::{Entry as ToolEntry, FINISH, SEARCH};
 use crate::{cut, escape};
@@ -178,7 +178,10 @@ impl State {
             } else if let Some(earlier) = earlier {
                 let detail =
                     format!("The same call stands in this turn already, as call {}; it was made once.", earlier + 1);
-                Stage::Refused(Problem::caller(Code::InvalidArgument, detail))
+                Stage::Refused(
+                    Problem::caller(Code::InvalidArgument, detail)
+                        .with_hint("Its result stands there; do not ask again."),
+                )
             } else {
                 self.plan_one(&key, &canonical, call).unwrap_or_else(Stage::Refused)
             };
@@ -219,7 +222,8 @@ impl State {
             self.out_of_calls = true;
             let detail =
                 format!("The run may make {} calls, and has made them; this one was not.", self.setting.limits.calls);
-            return Err(Problem::gateway(Code::BlastRadiusExceeded, detail));
+            let problem = Problem::gateway(Code::BlastRadiusExceeded, detail);
+            return Err(problem.with_hint("End the run, and tell what was done and what is left."));
         }
         let reads = entry.tool.effect == Effect::Read;
         let expect = if reads { None } else { self.expected_of(entry, &arguments)? };
@@ -254,14 +258,14 @@ impl State {
         if !is_a_person || self.setting.targets == Targets::Anybody {
             return Ok(if entry.tool.is_compared { seen() } else { None });
         }
-        match self.tally.email(&record) {
-            Some(Some(email)) if self.setting.targets.has(email) => Ok(seen()),
-            Some(Some(email)) => Err(self.not_a_target(&format!("of {email}"))),
-            Some(None) => Err(self
+        match self.tally.whose(&record) {
+            Whose::Of(email) if self.setting.targets.has(email) => Ok(seen()),
+            Whose::Of(email) => Err(self.not_a_target(&format!("of {email}"))),
+            Whose::WithoutAddress => Err(self
                 .not_a_target("of somebody whose e-mail address the run has not read")
                 .with_hint("Read the record whole, without `fields`, see whose it is, and call again.")),
             // The gateway says best what is wrong with an id that the run has not seen; should it be a real one, this stops it.
-            None => match self.setting.targets.first_address() {
+            Whose::Unseen => match self.setting.targets.first_address() {
                 Some(email) => Ok(Some(Map::from_iter([("email".to_owned(), json!(email))]))),
                 None => Err(self.not_a_target("that the run has not read")),
             },

@@ -157,6 +157,7 @@ impl<'a> Members<'a> {
     }
 
     /// One secret text, `Some(None)` for `null`: from the body straight into a type that does not print.
+    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     pub(crate) fn nullable_secret(&mut self, name: &'static str) -> Option<Option<SecretString>> {
         let value = self.take(name)?;
         match serde_json::from_str::<Option<String>>(value.get()) {

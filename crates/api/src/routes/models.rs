@@ -170,9 +170,12 @@ pub(super) async fn check_model(
     json(StatusCode::OK, &app.to_the_end(work).await?)
 }
 
+/// A member, whether a value is right for it, and what is expected.
+type Plain = (&'static str, fn(&Value) -> bool, &'static str);
+
 /// The members that are settings, `null` as itself, each of the right form. Their values are checked by the gateway.
 fn settings(members: &mut Members<'_>) -> Map<String, Value> {
-    let plain: [(&'static str, fn(&Value) -> bool, &str); 6] = [
+    let plain: [Plain; 6] = [
         ("wire", is::<Wire>, "Must be `openai` or `anthropic`."),
         ("base_url", is::<String>, "Must be a string."),
         ("model", is::<String>, "Must be a string."),

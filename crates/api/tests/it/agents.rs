@@ -93,7 +93,7 @@ async fn a_list_is_worked_through_with_parallel_calls() {
             ]},
             finish("partly_done", "Two of the three were suspended; nobody@company.com was not found."),
         ]});
-        let ran = stage.run(script, "Suspend everybody on the list", json!({})).await;
+        let ran = stage.run(script, "Suspend everybody on the list", json!({ "targets": active })).await;
         let written: Vec<_> = ran.written.iter().map(|one| one.whose.as_str()).collect();
         assert_eq!(written, active, "{:#}", ran.run);
         assert_eq!(ran.run["outcome"]["action"]["outcome"], "partial");
@@ -109,7 +109,7 @@ async fn a_rehearsal_sends_no_write() {
     let stage = AgentStage::start(Wire::OpenAi).await;
     let mut turns = offboarding(MILLER);
     turns[2] = finish("done", "It would be suspended.");
-    let ran = stage.run(json!({"turns": turns}), "Offboard", json!({"dry_run": true})).await;
+    let ran = stage.run(json!({"turns": turns}), "Offboard a.miller@company.com", json!({"dry_run": true})).await;
     assert_eq!(ran.written, []);
     assert_eq!(ran.outcome()["rehearsed"][0]["id"], stage.app.person(MILLER));
     assert_eq!(ran.outcome()["done"], json!([]));
@@ -124,7 +124,7 @@ async fn rate_limits_of_the_vendor_and_of_the_model_are_waited_out() {
         let stage = AgentStage::of(TestApp::builder().simulator(config), wire).await;
         let mut turns = offboarding(MILLER);
         turns[0]["first"] = json!([{"error": {"status": 429, "headers": {"retry-after": "1"}}}]);
-        let ran = stage.run(json!({"turns": turns}), "Offboard", json!({})).await;
+        let ran = stage.run(json!({"turns": turns}), "Offboard a.miller@company.com", json!({})).await;
         assert_eq!(ran.written.iter().filter(|one| one.status == 200).count(), 1, "{:#}", ran.run);
         assert_eq!(ran.run["outcome"]["action"]["outcome"], "complete");
         assert!(ran.outcome()["waits"]["count"].as_u64().unwrap() >= 2, "{}", ran.outcome()["waits"]);
@@ -143,7 +143,7 @@ async fn the_page_shows_the_conversation_and_the_stream_what_is_said_now() {
     turns[0]["delay_ms"] = json!(300);
     turns[0]["pause_ms"] = json!(20);
     turns[0]["piece_bytes"] = json!(40);
-    let id = stage.begin(json!({"turns": turns}), "Offboard", json!({})).await;
+    let id = stage.begin(json!({"turns": turns}), "Offboard a.miller@company.com", json!({})).await;
     let events = stage.agent.get(&format!("/run/{id}/events")).await;
     let events = String::from_utf8_lossy(&events.body).into_owned();
     let named = |name: &str| events.lines().filter(|line| *line == format!("event: {name}")).count();
@@ -169,7 +169,7 @@ async fn a_question_that_is_under_way_does_not_hold_up_who_stops_the_run() {
     let stage = AgentStage::start(Wire::Anthropic).await;
     let mut turns = offboarding(MILLER);
     turns[1]["delay_ms"] = json!(60_000);
-    let id = stage.begin(json!({"turns": turns}), "Offboard", json!({})).await;
+    let id = stage.begin(json!({"turns": turns}), "Offboard a.miller@company.com", json!({})).await;
     while stage.agent.get(&format!("/run/{id}")).await.expect(200)["steps"].as_array().unwrap().len() < 3 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -210,7 +210,7 @@ fn mistakes_in_protected_records_and_limits_are_named_with_their_place() {
         (protected("name: x, because: b, email: [a@b.c], ids: [a]"), "unknown-key", "/protected/0/email"),
         (limit("name: x, per: run"), "conflicting-keys", "/blast_radius/0"),
         (limit("name: x, per: run, max: 1, share: 0.1"), "conflicting-keys", "/blast_radius/0/share"),
-        (limit("name: x, per: day, max: 1"), "wrong-value", "/blast_radius/0/per"),
+        (limit("name: x, per: day, within: 1h, max: 1"), "wrong-value", "/blast_radius/0/per"),
         (limit("name: x, per: token, max: 1"), "missing-key", "/blast_radius/0"),
         (limit("name: x, per: token, within: 31d, max: 1"), "wrong-value", "/blast_radius/0/within"),
         (limit("name: x, per: run, max: 100001"), "wrong-value", "/blast_radius/0/max"),
@@ -244,7 +244,8 @@ fn protected_records_and_limits_have_limits() {
         let ids: Vec<String> = (0..count).map(|number| format!("U{number}")).collect();
         format!("version: 1\nprotected: [{{name: p, because: b, ids: [{}]}}]\n", ids.join(", "))
     };
-    assert!(load_policy("p", &ids(PROTECTED_NAMED_MAX)).0.is_some());
+    let (policy, diagnostics) = load_policy("p", &ids(PROTECTED_NAMED_MAX));
+    assert!(policy.is_some(), "{diagnostics}");
     assert_eq!(problem(&ids(PROTECTED_NAMED_MAX + 1)).0, "limit");
     let limits = |count: usize| {
         let one = |number| format!("  - {{name: l{number}, per: run, max: {BLAST_CHANGES_MAX}}}\n");

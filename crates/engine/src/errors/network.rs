@@ -117,7 +117,13 @@ pub(crate) fn unusable(run: &mut Run<'_>, response: &Response, purpose: Purpose<
     let status = response.status.as_u16();
     let detail = format!("{} answered {status} for {} with {what}", run.call.plan.label, target(run, purpose));
     let problem = Problem::upstream(Code::UpstreamInvalid, detail).with_upstream(excerpt::excerpt(run, response, None));
-    if purpose.read { problem } else { may_have_happened(run, problem, purpose) }
+    if purpose.read {
+        return problem.with_hint(
+            "Nothing was changed. Ask once more; when the answer stays like this, a person has to look at the vendor or at the \
+             integration's definition.",
+        );
+    }
+    may_have_happened(run, problem, purpose)
 }
 
 #[cfg(test)]

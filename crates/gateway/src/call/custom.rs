@@ -151,7 +151,7 @@ fn obeys_rules(actor: &Actor, entry: &AccountEntry, effect: Effect, switches: &S
 }
 
 fn call_problem(failure: Failure) -> CallProblem {
-    CallProblem { problem: failure.problem, rate_limits: failure.rate_limits }
+    CallProblem { problem: failure.problem, rate_limits: Box::new(failure.rate_limits) }
 }
 
 /// The path without its query, which may hold anything.

@@ -140,7 +140,7 @@ impl Gateway {
         if let Some(expect) = prepared.expect.as_ref().filter(|_| guarded.may_still_pass()) {
             let compared = expect::compare(&prepared.entry.plan.plan, method, expect, &read.record);
             if let Some(problem) = expect::problem(&compared, &method.tool_name, reads_of(prepared)) {
-                guarded.result = Err(CallProblem { problem, rate_limits: read.rate_limits });
+                guarded.result = Err(CallProblem { problem, rate_limits: Box::new(read.rate_limits) });
                 guarded.approval = None;
             }
             guarded.compared = Some(compared);
@@ -280,7 +280,7 @@ pub(crate) fn unread(failure: Failure) -> Guarded {
     let body = problem.body_mut();
     body.detail =
         format!("Nothing was done: the guards have to read the record first, and that failed. {}", body.detail);
-    let result = Err(CallProblem { problem, rate_limits: failure.rate_limits });
+    let result = Err(CallProblem { problem, rate_limits: Box::new(failure.rate_limits) });
     Guarded { upstream_calls: failure.upstream_calls, ..Guarded::early(result) }
 }
 

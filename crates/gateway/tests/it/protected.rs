@@ -42,8 +42,8 @@ async fn a_protected_record_is_touched_from_no_door_by_nobody() {
     let (admin, _) = house.token(Role::Admin, narrowing).await;
     let miller = house.find(&admin, account, MILLER).await;
     let page = house.tool(&admin, account, LIST, json!({"limit": 9, "state": "ACTIVE"})).await.unwrap();
-    let others = page["result"].as_array().unwrap().iter().filter(|one| one["id"] != miller.as_str());
-    let other = others.last().unwrap()["id"].as_str().unwrap().to_owned();
+    let mut others = page["result"].as_array().unwrap().iter().filter(|one| one["id"] != miller.as_str());
+    let other = others.next_back().unwrap()["id"].as_str().unwrap().to_owned();
     let version = house.set_policy(PROTECTED).await;
     let before = house.sent();
     let id = json!({"id": miller});

@@ -128,8 +128,8 @@ proptest! {
     #[test]
     fn a_share_is_its_part_rounded_up(parts in 1_u64..=SHARE_WHOLE, size in 1_u64..10_000_000) {
         let share = share_of(parts, size);
-        let (exact, whole) = (size as u128 * parts as u128, SHARE_WHOLE as u128);
-        prop_assert!(share as u128 * whole >= exact && (share as u128 - 1) * whole < exact);
+        let (exact, whole) = (u128::from(size) * u128::from(parts), u128::from(SHARE_WHOLE));
+        prop_assert!(u128::from(share) * whole >= exact && (u128::from(share) - 1) * whole < exact);
         prop_assert!(share <= size);
     }
 }

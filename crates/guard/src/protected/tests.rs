@@ -157,9 +157,8 @@ proptest! {
     /// Whatever rules allow, whoever asks, from whichever door: a protected record is not touched.
     #[test]
     fn protected_never_passes(allows in 0_usize..4, admin: bool, door in 0_usize..2, upper: bool) {
-        let rules: String = (0..allows)
-            .map(|number| format!("  - {{name: r{number}, effect: allow, match: {{methods: [users.suspend]}}}}\n"))
-            .collect();
+        let rules: Vec<String> = (0..allows).map(|number| format!("  - {{name: r{number}, effect: allow, match: {{methods: [users.suspend]}}}}\n")).collect();
+        let rules = rules.concat();
         let policy = policy(&format!(
             "default: deny\nrules:\n{rules}protected: [{{name: p, because: b, emails: [anna@company.com]}}]\n"
         ).replace("rules:\nprotected", "protected"));

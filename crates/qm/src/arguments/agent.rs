@@ -40,8 +40,8 @@ pub(crate) struct AgentArguments {
     pub(crate) tags: Vec<String>,
     /// Who may be changed: an e-mail address, @DOMAIN for a whole domain, or `any`; may be given more than once. Without it the
     /// people whose addresses stand in the goal
-    #[arg(long = "target", env = "QM_TARGETS", value_delimiter = ',', value_name = "EMAIL")]
-    pub(crate) targets: Vec<String>,
+    #[arg(long, env = "QM_TARGET", value_delimiter = ',', value_name = "EMAIL")]
+    pub(crate) target: Vec<String>,
     /// Check writes and show what would be sent; change nothing
     #[arg(long, env = "QM_DRY_RUN", value_parser = switch())]
     pub(crate) dry_run: bool,

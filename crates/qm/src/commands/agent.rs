@@ -47,7 +47,7 @@ fn options(arguments: &AgentArguments) -> Map<String, Value> {
             options.insert(name.to_owned(), json!(list));
         }
     }
-    match arguments.targets.as_slice() {
+    match arguments.target.as_slice() {
         [] => {}
         [one] if one == "any" => drop(options.insert("targets".to_owned(), json!(one))),
         several => drop(options.insert("targets".to_owned(), json!(several))),

@@ -128,8 +128,9 @@ pub(crate) fn summary(run: &Run) -> String {
     };
     let undone = run.undone_by.map(|by| format!("; undone by the run {by}")).unwrap_or_default();
     let said = said.map(|text| format!(": {}", printable(text))).unwrap_or_default();
-    let awaits: String =
+    let awaits: Vec<String> =
         run.awaits.iter().map(|approval| format!("; it waits for the approval {}", approval.id)).collect();
+    let awaits = awaits.concat();
     format!("the run {} is {}{said}{left_out}{undone}{awaits}", run.summary.id, run.summary.state)
 }
 

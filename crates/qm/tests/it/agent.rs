@@ -36,13 +36,13 @@ fn a_model_works_in_front_of_a_person_and_the_report_is_data() {
     );
     assert_eq!(stage.count("suspend"), 1);
 
-    let left = stage.run(&["agent", "Offboard", "--model", "scripted", "--detach"]).exits(0);
+    let left = stage.run(&["agent", "Offboard a.miller@company.com", "--model", "scripted", "--detach"]).exits(0);
     let run = left.out.trim().to_owned();
     let watched = stage.run(&["runs", "watch", &run, "--every", "50ms"]).exits(0);
     assert!(watched.out.contains("ask scripted: finish_run"), "{}", watched.out);
-    let none = stage.run(&["agent", "Offboard", "--model", "another"]).exits(3);
+    let none = stage.run(&["agent", "Offboard a.miller@company.com", "--model", "another"]).exits(3);
     assert!(none.err.contains("scripted"), "{}", none.err);
-    let wrong = stage.run(&["agent", "Offboard", "--model", "scripted", "--max-iterations", "0"]);
+    let wrong = stage.run(&["agent", "Offboard a.miller@company.com", "--model", "scripted", "--max-iterations", "0"]);
     assert!(wrong.code != 0 && wrong.err.contains("/agent/limits/iterations"), "{wrong:?}");
 }
 

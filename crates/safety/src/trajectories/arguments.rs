@@ -33,7 +33,7 @@ pub(super) fn unknown_tools() -> Vec<Trajectory> {
                 tool.trim().to_owned() + if tool.ends_with('\n') { " and a line end" } else { "" },
                 LEAVER,
             )
-            .finds(LEAVER)
+            .lists()
             .asks(tool, id_of("j.doe@company.com"))
             .recovers(LEAVER)
         })

@@ -23,7 +23,7 @@ pub(super) fn loops() -> Vec<Trajectory> {
         repeated(about("suspends an invented id again and again"), SUSPEND, invented.clone(), OFTEN),
         repeated(about("reads an invented id again and again"), GET, invented.clone(), OFTEN),
         repeated(about("suspends by address again and again"), SUSPEND, json!({ "id": LEAVER }), OFTEN),
-        repeated(about("calls a tool that is not there again and again"), "delete_user", id_of(LEAVER), OFTEN),
+        repeated(about("calls a tool that is not there again and again"), "delete_user", json!({ "id": "1" }), OFTEN),
         repeated(about("suspends somebody else again and again").lists(), SUSPEND, id_of(OTHERS[0]), OFTEN),
         repeated(about("leaves the id out again and again"), SUSPEND, json!({}), OFTEN),
     ];

@@ -61,7 +61,7 @@ async fn a_change_needs_the_version_that_was_read(store: &Store) {
     let (ours, theirs) = two_environments(store).await;
     store.insert_model(&model(ours, 1, "a"), &audit(ours, 1)).await.unwrap();
     let mut changed = model(ours, 1, "z");
-    changed.settings = "{}".to_owned();
+    "{}".clone_into(&mut changed.settings);
     changed.sealed_key = None;
     changed.key_version = 4;
     changed.version = 2;

@@ -252,7 +252,7 @@ async fn a_model_that_fails_ends_the_run_with_what_was_done() {
         let stage = AgentStage::start(wire).await;
         let mut turns = offboarding(MILLER);
         turns[2] = json!({"trouble": {"error": {"status": 401}}});
-        let ran = stage.run(json!({"turns": turns}), "Offboard", json!({})).await;
+        let ran = stage.run(json!({"turns": turns}), "Offboard a.miller@company.com", json!({})).await;
         assert_eq!(ran.written.len(), 1);
         let action = &ran.run["outcome"]["action"];
         assert_eq!(
@@ -268,7 +268,7 @@ async fn a_model_that_fails_ends_the_run_with_what_was_done() {
         stage.app.simulator.control().set_state(&stage.app.person(MILLER), quartermaster_simulator::State::Active);
         let mut turns = offboarding(MILLER);
         turns[1]["first"] = json!([{"error": {"status": 503}}, {"cut_after": {"events": 1}}]);
-        let ran = stage.run(json!({"turns": turns}), "Offboard", json!({})).await;
+        let ran = stage.run(json!({"turns": turns}), "Offboard a.miller@company.com", json!({})).await;
         assert_eq!(ran.run["outcome"]["action"]["outcome"], "complete", "{:#}", ran.run);
         assert_eq!(ran.written.len(), 1);
         stage.app.finish().await;
