@@ -75,7 +75,7 @@ pub struct NewToken {
     /// Narrowing.
     pub narrowing: Narrowing,
     /// The e-mail address of the person behind it, whom `self` in a policy protects; at most
-    /// [`EMAIL_MAX_BYTES`](crate::limits::EMAIL_MAX_BYTES).
+    /// [`EMAIL_MAX_BYTES`].
     pub email: Option<String>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,

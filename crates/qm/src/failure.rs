@@ -163,6 +163,7 @@ fn exit_of(problem: &Problem) -> Exit {
         | Code::BlastRadiusExceeded
         | Code::LoopDetected
         | Code::AccountBlocked
+        | Code::SwitchedOff
         | Code::SandboxWrite
         | Code::PreconditionFailed
         | Code::UpstreamForbidden => Exit::Refused,

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use super::Matchers;
 use super::build::{check_name, condition, matchers, text_of_because, texts};
 use super::protected::{
-    BLAST_WINDOW_MAX_SECONDS, BlastLimit, POLICY_BLAST_MAX, POLICY_PROTECTED_MAX, PROTECTED_NAMED_MAX, Per, Protected,
-    Room, SHARE_WHOLE,
+    BLAST_WINDOW_MAX_SECONDS, BlastLimit, POLICY_BLAST_MAX, POLICY_PROTECTED_MAX, Per, Protected, Room, SHARE_WHOLE,
 };
 use crate::diagnostics::Rule;
 use crate::plan::Effect;
@@ -25,11 +24,9 @@ fn entry<'n>(node: &'n Node, names: &mut HashSet<&'n str>, report: &mut Report<'
     let name_node = node.get("name")?;
     let name = name_node.text()?;
     check_name(name_node, name, names, report);
-    let named = |key: &str, report: &mut Report<'_>| {
-        at_most(node.get(key).map(Node::items).unwrap_or_default(), PROTECTED_NAMED_MAX, key, report);
-        texts(node.get(key)).unwrap_or_default()
-    };
-    let emails: Vec<String> = named("emails", report);
+    // Longer lists are refused by the notation itself: `PROTECTED_NAMED_MAX`.
+    let named = |key: &str| texts(node.get(key)).unwrap_or_default();
+    let emails: Vec<String> = named("emails");
     for item in node.get("emails").map(Node::items).unwrap_or_default() {
         if item.text().is_some_and(|text| !text.contains('@')) {
             report.error(
@@ -39,7 +36,7 @@ fn entry<'n>(node: &'n Node, names: &mut HashSet<&'n str>, report: &mut Report<'
             );
         }
     }
-    let ids = named("ids", report);
+    let ids: Vec<String> = named("ids");
     let is_self = node.get("self").and_then(Node::boolean).unwrap_or(false);
     let when = node.get("when").and_then(condition);
     if emails.is_empty() && ids.is_empty() && !is_self && node.get("when").is_none() {

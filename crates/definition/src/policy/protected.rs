@@ -9,7 +9,7 @@ use super::Matchers;
 /// The most entries under `protected`.
 pub const POLICY_PROTECTED_MAX: usize = 100;
 /// The most addresses, and the most ids, of one entry.
-pub const PROTECTED_NAMED_MAX: usize = 1_000;
+pub const PROTECTED_NAMED_MAX: usize = 500;
 /// The most limits under `blast_radius`.
 pub const POLICY_BLAST_MAX: usize = 50;
 /// The most changes that one limit allows.

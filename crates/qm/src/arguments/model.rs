@@ -56,7 +56,7 @@ pub(crate) struct ModelAdd {
     /// Wire format: openai or anthropic
     #[arg(long, env = "QM_WIRE", value_parser = ["openai", "anthropic"], value_name = "FORMAT")]
     pub(crate) wire: Option<String>,
-    /// Everything before the format's own path, for instance https://models.example.com/v1
+    /// Everything before the format's own path, for instance `https://models.example.com/v1`
     #[arg(long, env = "QM_BASE_URL", value_name = "URL")]
     pub(crate) base_url: Option<String>,
     /// The model that NAME alone means

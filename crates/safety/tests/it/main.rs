@@ -41,7 +41,7 @@ async fn holds(trajectory: &Trajectory, mode: Mode) {
 async fn class(class: Class) {
     let all: Vec<Trajectory> = all().into_iter().filter(|one| one.class == class).collect();
     let runs = all.iter().flat_map(|one| [(one, Mode::Handles), (one, Mode::Ids)]);
-    futures_util::stream::iter(runs).for_each_concurrent(3, |(one, mode)| holds(one, mode)).await;
+    futures_util::stream::iter(runs).for_each_concurrent(6, |(one, mode)| holds(one, mode)).await;
 }
 
 macro_rules! classes {
